@@ -1,0 +1,109 @@
+// A CLIP-style dual encoder: an image tower and a text tower that share one
+// vector space, run by ONNX Runtime from a model folder in the Hugging Face
+// layout (docs/models.md). The owner keeps it alive while calls run; every
+// method may be called from any thread at once.
+//
+//   ASSIGN_OR_RETURN(auto encoder, DualEncoder::Load("models/default", {}));
+//   ASSIGN_OR_RETURN(Embeddings text, encoder->EncodeTexts({"a dog on the beach"}));
+//   ASSIGN_OR_RETURN(auto tensor, encoder->PreparePicture(bytes, {}));
+//   ASSIGN_OR_RETURN(Embeddings picture, encoder->EncodePictures({&tensor, 1}));
+//   float cosine = Dot(text.row(0), picture.row(0));
+//
+// An embedding has unit length and depends on its own input alone, never on
+// what else is in the batch.
+#ifndef EIDETIC_ENCODER_DUAL_ENCODER_H_
+#define EIDETIC_ENCODER_DUAL_ENCODER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "encoder/image_decoder.h"
+
+namespace eidetic::encoder {
+
+// Rows of `dimension` floats, one after the other.
+struct Embeddings {
+  int dimension = 0;
+  std::vector<float> values;
+
+  size_t size() const { return dimension == 0 ? 0 : values.size() / dimension; }
+  std::span<const float> row(size_t i) const {
+    return std::span<const float>(values).subspan(i * dimension, dimension);
+  }
+};
+
+// A picture made ready for the image tower.
+struct PreparedPicture {
+  ImageInfo info;
+  std::vector<float> tensor;
+};
+
+struct DualEncoderOptions {
+  // Threads inside one call of a tower; 0: as many as the machine has cores.
+  int threads = 0;
+  // Run each tower once on a probe at load and refuse the model when the answer
+  // has the wrong shape, is not finite or is all zero.
+  bool probe = true;
+};
+
+// What a model folder says of itself.
+struct ModelInfo {
+  std::string name;         // folder name
+  std::string folder;
+  std::string fingerprint;  // 32 hexadecimal digits: hash of weights, preprocessing, tokenizer
+  int dimension = 0;
+  int image_width = 0;
+  int image_height = 0;
+  int max_tokens = 0;
+  std::string image_rules;  // one line each
+  std::string text_rules;
+  std::vector<std::string> files;  // relative to the folder, those the fingerprint covers
+  uint64_t total_bytes = 0;
+};
+
+class DualEncoder {
+ public:
+  // Reads and validates the whole folder. Errors: kNotFound (folder or file
+  // missing), kInvalidArgument (a file is damaged, towers disagree on the
+  // dimension, a graph's inputs or outputs are not understood, the probe gives
+  // NaN); each names the file and what was expected.
+  static absl::StatusOr<std::unique_ptr<DualEncoder>> Load(const std::string& folder,
+                                                           const DualEncoderOptions& options);
+  ~DualEncoder();
+  DualEncoder(const DualEncoder&) = delete;
+  DualEncoder& operator=(const DualEncoder&) = delete;
+
+  const ModelInfo& info() const;
+  int dimension() const { return info().dimension; }
+
+  // Decodes and preprocesses (CPU work of the caller's thread, no tower runs).
+  absl::StatusOr<PreparedPicture> PreparePicture(std::span<const uint8_t> bytes,
+                                                 const DecodeOptions& options) const;
+
+  // Runs the image tower. `pictures` may have any size; it is cut into batches.
+  absl::StatusOr<Embeddings> EncodePictures(std::span<const PreparedPicture> pictures) const;
+
+  // Runs the text tower; texts of like length share a batch, rows come back in
+  // the order given.
+  absl::StatusOr<Embeddings> EncodeTexts(std::span<const std::string> texts) const;
+
+ private:
+  class Impl;
+  explicit DualEncoder(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// Makes `vector` unit length. kInvalidArgument when it is all zero or has a
+// value that is not finite.
+absl::Status NormalizeEmbedding(std::span<float> vector);
+
+}  // namespace eidetic::encoder
+
+#endif  // EIDETIC_ENCODER_DUAL_ENCODER_H_

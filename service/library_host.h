@@ -1,0 +1,78 @@
+// Everything that serves one library in one process: the Library (with its
+// lock), the model, the search engine, the phrase bank, and the gRPC services
+// over them. `eidetic serve` puts it on a network address; every other command
+// that finds no holder opens one for itself and talks to it in process, so that
+// there is one path of code for both.
+//
+// Made and destroyed by one thread; in between its services take calls from any.
+//
+//   ASSIGN_OR_RETURN(auto host, LibraryHost::Open({.library_directory = "photos", ...}));
+//   auto search = SearchService::NewStub(host->InProcessChannel());
+//   RETURN_IF_ERROR(host->Shutdown(absl::Seconds(10)));
+#ifndef EIDETIC_SERVICE_LIBRARY_HOST_H_
+#define EIDETIC_SERVICE_LIBRARY_HOST_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <grpcpp/channel.h>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "encoder/dual_encoder.h"
+#include "indexer/indexer.h"
+#include "searcher/search_engine.h"
+#include "storage/library.h"
+
+namespace eidetic::service {
+
+struct ServiceLimits {
+  // One gRPC message, in either direction.
+  int max_message_bytes = 64 << 20;
+  // Pixels of one picture in a request.
+  uint64_t max_pixels = 100'000'000;
+  // Items of one Embed request.
+  int max_embed_batch = 256;
+  // Calls worked on at once; more get RESOURCE_EXHAUSTED with RetryInfo.
+  int max_concurrent_calls = 64;
+  // Text embeddings kept in memory.
+  int text_cache_entries = 4096;
+};
+
+struct LibraryHostOptions {
+  std::string library_directory;
+  bool create = false;
+  // Model folder; opened when the first call needs it unless `eager`.
+  std::string model_folder;
+  bool eager = false;
+  // gRPC target written into the library's LOCK; empty: in process only.
+  std::string address;
+  std::string command;
+  int encoder_threads = 0;
+  ServiceLimits limits;
+  indexer::IndexerOptions indexer;
+  searcher::SearchEngineOptions search_engine;
+};
+
+class LibraryHost {
+ public:
+  static absl::StatusOr<std::unique_ptr<LibraryHost>> Open(const LibraryHostOptions& options);
+  // As Shutdown with no grace, when it was not called.
+  virtual ~LibraryHost() = default;
+
+  // A channel to the services without a network. Valid until Shutdown.
+  virtual std::shared_ptr<grpc::Channel> InProcessChannel() = 0;
+  // Bound address, for example "127.0.0.1:50051" when the port asked for was 0;
+  // empty when in process only.
+  virtual const std::string& address() const = 0;
+  // Stops accepting, lets calls in flight end within `grace`, cancels the rest,
+  // saves the index snapshot, closes the library.
+  virtual absl::Status Shutdown(absl::Duration grace) = 0;
+};
+
+}  // namespace eidetic::service
+
+#endif  // EIDETIC_SERVICE_LIBRARY_HOST_H_
