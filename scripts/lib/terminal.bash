@@ -73,8 +73,8 @@ start_spinner() { # NAME
 step() {
   local name=$1 start=$SECONDS status=0
   shift
-  step_log_start=$(stat -c %s "$log_file" 2>/dev/null || echo 0)
   printf '\n=== %s: %s\n' "$name" "$*" >>"$log_file"
+  step_log_start=$(stat -c %s "$log_file" 2>/dev/null || echo 0)
   if $interactive; then start_spinner "$name"; else printf '%s … ' "$name" >&2; fi
   # In the foreground, so that Ctrl-C reaches it.
   "$@" >>"$log_file" 2>&1 </dev/null || status=$?
