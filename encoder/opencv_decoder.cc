@@ -32,6 +32,9 @@ constexpr uint32_t kBmpCoreHeaderBytes = 12;
 constexpr uint32_t kBmpInfoHeaderBytes = 40;
 constexpr uint32_t kBmpRle8 = 1;
 constexpr uint32_t kBmpRle4 = 2;
+constexpr uint32_t kBmpBitFields = 3;
+constexpr uint64_t kBmpMaskBytes = 12;
+constexpr uint64_t kBmpMaxColors = 256;
 
 uint32_t ReadLittleEndian(Bytes bytes, size_t offset, int count) {
   uint32_t value = 0;
@@ -154,13 +157,27 @@ absl::Status CheckPnmIsWhole(Bytes bytes) {
   }
 }
 
+// What OpenCV asserts about a header, and that the palette and the pixels are
+// all there.
 absl::Status CheckBmpIsWhole(Bytes bytes, const PictureHeader& header) {
   const uint64_t data_offset = ReadLittleEndian(bytes, 10, 4);
-  const uint32_t header_bytes = ReadLittleEndian(bytes, 14, 4);
+  const uint64_t header_bytes = ReadLittleEndian(bytes, 14, 4);
   const bool core = header_bytes == kBmpCoreHeaderBytes;
   const uint64_t bits = ReadLittleEndian(bytes, core ? 24 : 28, 2);
   const uint32_t compression = core ? 0 : ReadLittleEndian(bytes, 30, 4);
-  if (data_offset > bytes.size()) return Truncated();
+  const uint64_t colors = core ? 0 : ReadLittleEndian(bytes, 46, 4);
+  if (bits != 1 && bits != 4 && bits != 8 && bits != 16 && bits != 24 && bits != 32) {
+    return absl::UnimplementedError(absl::StrCat(bits, " bits a pixel are not read"));
+  }
+  if (compression > kBmpBitFields) {
+    return absl::UnimplementedError(absl::StrCat("compression ", compression, " is not read"));
+  }
+  if (colors > kBmpMaxColors)
+    return absl::InvalidArgumentError(absl::StrCat("a palette of ", colors, " colours"));
+  const uint64_t palette_colors = bits > 8 ? 0 : colors > 0 ? colors : uint64_t{1} << bits;
+  const uint64_t palette_end = kBmpFileHeaderBytes + header_bytes + palette_colors * (core ? 3 : 4);
+  const uint64_t masks_end = compression == kBmpBitFields ? palette_end + kBmpMaskBytes : palette_end;
+  if (data_offset > bytes.size() || masks_end > bytes.size()) return Truncated();
   if (compression == kBmpRle8 || compression == kBmpRle4) {
     return RunLengthsAreWhole(bytes.subspan(data_offset), compression == kBmpRle4) ? absl::OkStatus()
                                                                                    : Truncated();

@@ -32,10 +32,10 @@ Filter FilterOf(Resample resample) {
       return {0.5, [](double x) { return x > -0.5 && x <= 0.5 ? 1.0 : 0.0; }};
     case Resample::kBilinear:
       return {1.0, [](double x) { return std::max(1.0 - std::fabs(x), 0.0); }};
-    case Resample::kHamming:
+    case Resample::kHamming:  // the constants are floats in Pillow too
       return {1.0, [](double x) {
                 x = std::fabs(x);
-                return x < 1.0 ? Sinc(x) * (0.54 + 0.46 * std::cos(x * std::numbers::pi)) : 0.0;
+                return x < 1.0 ? Sinc(x) * (0.54f + 0.46f * std::cos(x * std::numbers::pi)) : 0.0;
               }};
     case Resample::kLanczos:
       return {3.0, [](double x) { return x >= -3.0 && x < 3.0 ? Sinc(x) * Sinc(x / 3.0) : 0.0; }};
@@ -129,6 +129,38 @@ Image Crop(const Image& image, const ResizeWindow& window) {
   return result;
 }
 
+// `rows` rows of the image from `first_row` on.
+Image PassAcross(const Image& image, int first_row, int rows, const ResizeTaps& taps) {
+  const ResizeKernels kernels = BestResizeKernels();
+  Image result = MakeImage(static_cast<int>(taps.spans.size()), rows);
+  for (int y = 0; y < rows; ++y) {
+    kernels.row(image.pixels.data() + image.row_bytes() * (first_row + y), image.width, taps,
+                result.pixels.data() + result.row_bytes() * y);
+  }
+  return result;
+}
+
+// The image holds the rows from `first_row` on of what the taps count in.
+Image PassDown(const Image& image, int first_row, const ResizeTaps& taps) {
+  const ResizeKernels kernels = BestResizeKernels();
+  Image result = MakeImage(image.width, static_cast<int>(taps.spans.size()));
+  for (int y = 0; y < result.height; ++y) {
+    const ResizeTaps::Span& span = taps.spans[y];
+    kernels.column(image.pixels.data() + image.row_bytes() * (span.begin - first_row), image.row_bytes(),
+                   taps.coefficients.data() + static_cast<size_t>(y) * taps.stride, span.count,
+                   result.pixels.data() + result.row_bytes() * y);
+  }
+  return result;
+}
+
+// The order shows in the bytes, since each pass rounds. Pillow 13 goes down
+// first when the height shrinks by more than twice what the width does; before,
+// it always went across first.
+bool DownFirst(const Image& image, int width, int height) {
+  const int shrink = image.height - height;
+  return shrink > 0 && shrink > 2 * (image.width - width);
+}
+
 absl::Status Check(const Image& image, int width, int height, const ResizeWindow& window) {
   for (const int side : {image.width, image.height, width, height}) {
     if (side < 1 || side > kMaxSide) {
@@ -162,39 +194,22 @@ absl::StatusOr<Image> ResizeToWindow(const Image& image, int width, int height, 
   if (resample == Resample::kNearest) return ResizeNearest(image, width, height, window);
 
   const Filter filter = FilterOf(resample);
-  const ResizeKernels kernels = BestResizeKernels();
   ResizeTaps column_taps;
-  ResizeTaps row_taps;
   if (across) column_taps = MakeTaps(image.width, width, window.left, window.width, filter);
-  if (down) row_taps = MakeTaps(image.height, height, window.top, window.height, filter);
+  if (!down) return PassAcross(image, window.top, window.height, column_taps);
 
-  // Only the rows that the second pass will look at.
-  int first_row = window.top;
-  int end_row = window.top + window.height;
-  if (down) {
-    first_row = row_taps.spans.front().begin;
-    end_row = row_taps.spans.back().begin + row_taps.spans.back().count;
+  const ResizeTaps row_taps = MakeTaps(image.height, height, window.top, window.height, filter);
+  // Only the rows that the pass down will look at.
+  const int first_row = row_taps.spans.front().begin;
+  const int rows = row_taps.spans.back().begin + row_taps.spans.back().count - first_row;
+  if (!across) {
+    const ResizeWindow needed{.left = window.left, .top = first_row, .width = window.width, .height = rows};
+    return PassDown(Crop(image, needed), first_row, row_taps);
   }
-  Image rows = MakeImage(window.width, end_row - first_row);
-  for (int y = first_row; y < end_row; ++y) {
-    const uint8_t* from = image.pixels.data() + image.row_bytes() * y;
-    uint8_t* to = rows.pixels.data() + rows.row_bytes() * (y - first_row);
-    if (across) {
-      kernels.row(from, image.width, column_taps, to);
-    } else {
-      std::memcpy(to, from + static_cast<size_t>(window.left) * 3, rows.row_bytes());
-    }
+  if (DownFirst(image, width, height)) {
+    return PassAcross(PassDown(image, 0, row_taps), 0, window.height, column_taps);
   }
-  if (!down) return rows;
-
-  Image result = MakeImage(window.width, window.height);
-  for (int y = 0; y < window.height; ++y) {
-    const ResizeTaps::Span& span = row_taps.spans[y];
-    kernels.column(rows.pixels.data() + rows.row_bytes() * (span.begin - first_row), rows.row_bytes(),
-                   row_taps.coefficients.data() + static_cast<size_t>(y) * row_taps.stride, span.count,
-                   result.pixels.data() + result.row_bytes() * y);
-  }
-  return result;
+  return PassDown(PassAcross(image, first_row, rows, column_taps), first_row, row_taps);
 }
 
 absl::StatusOr<Image> Resize(const Image& image, int width, int height, Resample resample) {

@@ -1,4 +1,4 @@
-// Antialiased resize, bit for bit what Pillow's Image.resize gives for 8-bit RGB
+// Antialiased resize, bit for bit what Pillow 13's Image.resize gives for 8-bit RGB
 // (two separable passes, support scaled by the reduction, 8-bit fixed-point
 // coefficients; the algorithm is described in Pillow's documentation and is the
 // reference preprocessing of CLIP models). Stateless; any thread.
