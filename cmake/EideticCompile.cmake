@@ -22,7 +22,7 @@ add_library(eidetic_compile INTERFACE)
 target_include_directories(eidetic_compile INTERFACE "${PROJECT_SOURCE_DIR}")
 target_compile_definitions(eidetic_compile INTERFACE EIDETIC_VERSION="${PROJECT_VERSION}")
 target_compile_options(eidetic_compile INTERFACE
-  -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-qual -Wunused-result)
+  -Wall -Wextra -Werror -Wno-missing-field-initializers -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-qual -Wunused-result)
 if(EIDETIC_SANITIZE)
   add_compile_options(-fsanitize=${EIDETIC_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${EIDETIC_SANITIZE})

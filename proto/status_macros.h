@@ -32,17 +32,20 @@ inline absl::Status AddContext(const absl::Status& status, absl::string_view con
 
 }  // namespace eidetic
 
-#define EIDETIC_RETURN_IF_ERROR(expression)             \
-  do {                                                  \
-    absl::Status eidetic_status = (expression);         \
-    if (!eidetic_status.ok()) return eidetic_status;    \
-  } while (false)
-
 #define EIDETIC_STATUS_CONCAT_INNER(a, b) a##b
 #define EIDETIC_STATUS_CONCAT(a, b) EIDETIC_STATUS_CONCAT_INNER(a, b)
 
+#define EIDETIC_RETURN_IF_ERROR(expression) \
+  EIDETIC_RETURN_IF_ERROR_INNER(EIDETIC_STATUS_CONCAT(eidetic_status_, __COUNTER__), expression)
+
+#define EIDETIC_RETURN_IF_ERROR_INNER(status, expression) \
+  do {                                                    \
+    absl::Status status = (expression);                   \
+    if (!status.ok()) return status;                      \
+  } while (false)
+
 #define EIDETIC_ASSIGN_OR_RETURN(lhs, expression) \
-  EIDETIC_ASSIGN_OR_RETURN_INNER(EIDETIC_STATUS_CONCAT(eidetic_statusor_, __LINE__), lhs, expression)
+  EIDETIC_ASSIGN_OR_RETURN_INNER(EIDETIC_STATUS_CONCAT(eidetic_statusor_, __COUNTER__), lhs, expression)
 
 #define EIDETIC_ASSIGN_OR_RETURN_INNER(statusor, lhs, expression) \
   auto statusor = (expression);                                   \

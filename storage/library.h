@@ -169,7 +169,8 @@ class Library {
   // make one), kUnavailable (another process holds it: see ReadHolder),
   // kFailedPrecondition (made by a newer format), kDataLoss (damaged),
   // kPermissionDenied.
-  static absl::StatusOr<std::unique_ptr<Library>> Open(const std::string& directory, const OpenOptions& options);
+  static absl::StatusOr<std::unique_ptr<Library>> Open(const std::string& directory,
+                                                       const OpenOptions& options);
 
   // Who holds the library now; nullopt when nobody does.
   static absl::StatusOr<std::optional<LibraryHolder>> ReadHolder(const std::string& directory);
@@ -177,6 +178,10 @@ class Library {
   virtual ~Library() = default;
 
   virtual const std::string& directory() const = 0;
+
+  // Rewrites the address in LOCK: a server knows its port only once it is bound,
+  // and binds only once it holds the library.
+  virtual absl::Status SetHolderAddress(absl::string_view address) = 0;
 
   // --- The model (one generation of embeddings belongs to one fingerprint) ---
 
@@ -205,7 +210,8 @@ class Library {
   virtual absl::StatusOr<std::vector<float>> GetEmbedding(Ordinal ordinal) const = 0;
   virtual absl::StatusOr<CaptionEntry> GetCaption(CaptionId id) const = 0;
   // Records of several rows at once; absent ones are nullopt.
-  virtual absl::StatusOr<std::vector<std::optional<Asset>>> GetAssets(std::span<const Ordinal> ordinals) const = 0;
+  virtual absl::StatusOr<std::vector<std::optional<Asset>>> GetAssets(
+      std::span<const Ordinal> ordinals) const = 0;
   // Captions of an asset by slot; empty when it has none.
   virtual absl::StatusOr<std::vector<CaptionEntry>> GetCaptions(Ordinal ordinal) const = 0;
   virtual absl::StatusOr<std::vector<std::pair<CaptionId, std::vector<float>>>> GetCaptionEmbeddings(
@@ -215,8 +221,8 @@ class Library {
   // Calls `visit` for each path that starts with `prefix`, in byte order.
   virtual absl::Status ForEachPath(
       absl::string_view prefix,
-      const std::function<absl::Status(absl::string_view path, const eidetic::storage::v1::PathRecord&)>& visit)
-      const = 0;
+      const std::function<absl::Status(absl::string_view path, const eidetic::storage::v1::PathRecord&)>&
+          visit) const = 0;
   virtual absl::StatusOr<LibraryCounts> Counts() const = 0;
 
   // --- The change log ---

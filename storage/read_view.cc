@@ -1,0 +1,104 @@
+#include <rocksdb/db.h>
+#include <rocksdb/snapshot.h>
+
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "proto/status_macros.h"
+#include "storage/keys.h"
+#include "storage/record_codec.h"
+#include "storage/rocksdb_library.h"
+#include "storage/rocksdb_status.h"
+
+namespace eidetic::storage {
+namespace {
+
+// Bytes read ahead while streaming a family from end to end.
+constexpr size_t kReadAhead = 4 << 20;
+
+class RocksDbReadView final : public ReadView {
+ public:
+  RocksDbReadView(rocksdb::DB* db, const ColumnFamilies& families, size_t dimension)
+      : db_(db), families_(families), dimension_(dimension), snapshot_(db) {
+    rocksdb::ReadOptions options;
+    options.snapshot = snapshot_.snapshot();
+    std::string frame;
+    v1::StateRecord state;
+    // Without a readable state record the view is of nothing: sequence 0, and
+    // whoever starts from it reads every change there is.
+    if (db_->Get(options, families_.meta, kStateKey, &frame).ok() &&
+        DecodeRecord(kStateKey, frame, state).ok()) {
+      last_sequence_ = state.last_sequence();
+    }
+  }
+
+  uint64_t last_sequence() const override { return last_sequence_; }
+
+  absl::Status ForEachEmbedding(
+      const std::function<absl::Status(Ordinal, std::span<const float>)>& visit) const override {
+    return ForEach(families_.embeddings, [&](absl::string_view key, std::span<const float> vector) {
+      const std::optional<Ordinal> ordinal = ParseOrdinalKey(key);
+      if (!ordinal.has_value()) return absl::DataLossError("an embedding has a malformed key");
+      return visit(*ordinal, vector);
+    });
+  }
+
+  absl::Status ForEachCaptionEmbedding(
+      const std::function<absl::Status(CaptionId, std::span<const float>)>& visit) const override {
+    return ForEach(families_.caption_embeddings, [&](absl::string_view key, std::span<const float> vector) {
+      const std::optional<CaptionId> id = ParseUint64Key(key);
+      if (!id.has_value()) return absl::DataLossError("a caption's embedding has a malformed key");
+      return visit(*id, vector);
+    });
+  }
+
+ private:
+  absl::Status ForEach(
+      rocksdb::ColumnFamilyHandle* family,
+      const std::function<absl::Status(absl::string_view, std::span<const float>)>& visit) const {
+    if (family == nullptr) return absl::OkStatus();
+    rocksdb::ReadOptions options;
+    options.snapshot = snapshot_.snapshot();
+    options.readahead_size = kReadAhead;
+    options.fill_cache = false;
+    const std::unique_ptr<rocksdb::Iterator> iterator(db_->NewIterator(options, family));
+    std::vector<float> vector(dimension_);
+    for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
+      const absl::string_view key = ToView(iterator->key());
+      EIDETIC_ASSIGN_OR_RETURN(const EmbeddingView stored,
+                               DecodeEmbedding(key, ToView(iterator->value()), dimension_));
+      std::memcpy(vector.data(), stored.bytes.data(), stored.bytes.size());
+      EIDETIC_RETURN_IF_ERROR(visit(key, vector));
+    }
+    return FromRocksDb(iterator->status(), "reading embeddings");
+  }
+
+  rocksdb::DB* db_;
+  ColumnFamilies families_;
+  size_t dimension_;
+  mutable rocksdb::ManagedSnapshot snapshot_;
+  uint64_t last_sequence_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<ReadView> RocksDbLibrary::NewView() const {
+  const absl::StatusOr<v1::GenerationRecord> generation = ActiveGeneration();
+  ColumnFamilies families;
+  families.meta = families_.meta;
+  size_t dimension = 0;
+  if (generation.ok()) {
+    families = families_;
+    dimension = generation->dimension();
+  }
+  return std::make_unique<RocksDbReadView>(db_.get(), families, dimension);
+}
+
+}  // namespace eidetic::storage

@@ -1,0 +1,626 @@
+#include "storage/rocksdb_library.h"
+
+#include <fcntl.h>
+#include <rocksdb/cache.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_buffer_manager.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "proto/status_macros.h"
+#include "storage/keys.h"
+#include "storage/mutation_writer.h"
+#include "storage/record_codec.h"
+#include "storage/rocksdb_status.h"
+
+namespace eidetic::storage {
+namespace {
+
+namespace fs = std::filesystem;
+using v1::AssetRecord;
+using v1::CaptionRecord;
+using v1::GenerationRecord;
+using v1::PathRecord;
+
+// Bytes of mutations that one group may hold.
+constexpr size_t kGroupMutations = 4096;
+
+std::string FormatPath(const std::string& directory) { return absl::StrCat(directory, "/LIBRARY"); }
+std::string DatabasePath(const std::string& directory) { return absl::StrCat(directory, "/rocksdb"); }
+
+absl::Status SyncDirectory(const std::string& directory) {
+  const int file = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0) return absl::ErrnoToStatus(errno, absl::StrCat("opening ", directory));
+  const absl::Cleanup close_file = [file] { close(file); };
+  if (fsync(file) != 0) return absl::ErrnoToStatus(errno, absl::StrCat("syncing ", directory));
+  return absl::OkStatus();
+}
+
+absl::Status WriteFormatFile(const std::string& directory) {
+  const std::string path = FormatPath(directory);
+  const std::string temporary = absl::StrCat(path, ".tmp");
+  const std::string content = absl::StrCat("eidetic library\nformat ", kFormatVersion, "\n");
+  {
+    const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (file < 0) return absl::ErrnoToStatus(errno, absl::StrCat("making ", temporary));
+    const absl::Cleanup close_file = [file] { close(file); };
+    if (write(file, content.data(), content.size()) != static_cast<ssize_t>(content.size()) ||
+        fsync(file) != 0) {
+      return absl::ErrnoToStatus(errno, absl::StrCat("writing ", temporary));
+    }
+  }
+  if (rename(temporary.c_str(), path.c_str()) != 0)
+    return absl::ErrnoToStatus(errno, absl::StrCat("making ", path));
+  return SyncDirectory(directory);
+}
+
+absl::Status CheckFormatFile(const std::string& directory) {
+  const std::string path = FormatPath(directory);
+  std::ifstream file(path);
+  std::string first;
+  std::string second;
+  std::getline(file, first);
+  std::getline(file, second);
+  absl::string_view number = second;
+  uint32_t version = 0;
+  if (first != "eidetic library" || !absl::ConsumePrefix(&number, "format ") ||
+      !absl::SimpleAtoi(number, &version) || version == 0) {
+    return absl::DataLossError(
+        absl::StrCat(path,
+                     " is damaged: expected \"eidetic library\" and \"format N\"; when "
+                     "the folder rocksdb/ is whole, write these two lines (format ",
+                     kFormatVersion, ") by hand"));
+  }
+  if (version > kFormatVersion) {
+    return absl::FailedPreconditionError(absl::StrCat("the library ", directory, " has format ", version,
+                                                      ", this version of Eidetic reads up to ",
+                                                      kFormatVersion, "; use a newer version of Eidetic"));
+  }
+  return absl::OkStatus();
+}
+
+bool Exists(const std::string& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+
+// Makes the folder of a new library; refuses one that holds something else.
+absl::Status PrepareNewDirectory(const std::string& directory) {
+  std::error_code error;
+  fs::create_directories(directory, error);
+  if (error) return absl::ErrnoToStatus(error.value(), absl::StrCat("making the folder ", directory));
+  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    // What an attempt that was killed half-way may have left.
+    if (name != "LOCK" && name != "LIBRARY.tmp" && name != "rocksdb" && name != "index" &&
+        name != "eidetic.sock") {
+      return absl::FailedPreconditionError(
+          absl::StrCat("the folder ", directory,
+                       " holds other things and no library; name an empty or a new "
+                       "folder"));
+    }
+  }
+  if (error) return absl::ErrnoToStatus(error.value(), absl::StrCat("reading the folder ", directory));
+  return absl::OkStatus();
+}
+
+rocksdb::ColumnFamilyOptions FamilyOptions(const std::string& name,
+                                           const std::shared_ptr<rocksdb::Cache>& block_cache,
+                                           size_t write_buffer) {
+  rocksdb::ColumnFamilyOptions options;
+  options.write_buffer_size = write_buffer;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = block_cache;
+  table.cache_index_and_filter_blocks = true;
+  table.format_version = 5;
+  table.block_size = 16 << 10;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  // Floats of embeddings do not compress.
+  const bool vectors = name.find("embeddings/") != std::string::npos;
+  options.compression = vectors ? rocksdb::kNoCompression : rocksdb::kLZ4Compression;
+  return options;
+}
+
+template <typename Record>
+absl::Status ReadRecord(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, absl::string_view key,
+                        const std::string& what, Record& record) {
+  rocksdb::PinnableSlice frame;
+  const rocksdb::Status status = db->Get(rocksdb::ReadOptions(), family, ToSlice(key), &frame);
+  if (status.IsNotFound()) return absl::NotFoundError(absl::StrCat("no ", what, " in the library"));
+  EIDETIC_RETURN_IF_ERROR(FromRocksDb(status, absl::StrCat("reading ", what)));
+  return AddContext(DecodeRecord(key, ToView(frame), record), what);
+}
+
+}  // namespace
+
+struct RocksDbLibrary::Writer {
+  const std::vector<Mutation>* mutations = nullptr;
+  std::vector<absl::Status> results;
+  absl::Status status;
+  bool done = false;
+  absl::CondVar wake;
+};
+
+absl::StatusOr<std::unique_ptr<Library>> Library::Open(const std::string& directory,
+                                                       const OpenOptions& options) {
+  const bool exists = Exists(FormatPath(directory));
+  if (!exists) {
+    if (!options.create) {
+      return absl::NotFoundError(
+          absl::StrCat("no library in ", directory, "; make one with: eidetic index FOLDER"));
+    }
+    EIDETIC_RETURN_IF_ERROR(PrepareNewDirectory(directory));
+  }
+  EIDETIC_ASSIGN_OR_RETURN(auto lock,
+                           LibraryLock::Acquire(directory, options.holder_command, options.holder_address));
+  auto library = std::make_unique<RocksDbLibrary>(directory, std::move(lock));
+  EIDETIC_RETURN_IF_ERROR(library->Start(options));
+  return std::unique_ptr<Library>(std::move(library));
+}
+
+absl::StatusOr<std::optional<LibraryHolder>> Library::ReadHolder(const std::string& directory) {
+  return LibraryLock::ReadHolder(directory);
+}
+
+RocksDbLibrary::~RocksDbLibrary() {
+  if (db_ == nullptr) return;
+  for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle);
+  // Nothing is lost when this fails: every acknowledged write was synced.
+  db_->Close().PermitUncheckedError();
+}
+
+absl::Status RocksDbLibrary::Start(const OpenOptions& options) {
+  // Looked at again under the lock: another process may have made it meanwhile.
+  const bool exists = Exists(FormatPath(directory_));
+  if (exists) EIDETIC_RETURN_IF_ERROR(CheckFormatFile(directory_));
+  if (exists && !Exists(absl::StrCat(DatabasePath(directory_), "/CURRENT"))) {
+    return absl::DataLossError(
+        absl::StrCat("the library ", directory_,
+                     " has lost its database (folder rocksdb/); restore it from a backup, or "
+                     "delete the library and index anew"));
+  }
+  EIDETIC_RETURN_IF_ERROR(OpenDatabase(/*create=*/!exists, options));
+  EIDETIC_RETURN_IF_ERROR(LoadState());
+  // Last, so that a library with this file is a whole one.
+  if (!exists) return WriteFormatFile(directory_);
+  return absl::OkStatus();
+}
+
+absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& options) {
+  const std::string path = DatabasePath(directory_);
+  const size_t budget = std::max<uint64_t>(options.memory_budget_bytes, 16 << 20);
+  block_cache_ = rocksdb::NewLRUCache(budget / 2);
+  write_buffer_ = budget / 8;
+  rocksdb::DBOptions db_options;
+  db_options.create_if_missing = create;
+  db_options.create_missing_column_families = true;
+  db_options.paranoid_checks = true;
+  db_options.max_open_files = 256;
+  db_options.max_background_jobs = 2;
+  db_options.keep_log_file_num = 2;
+  db_options.max_log_file_size = 4 << 20;
+  db_options.info_log_level = rocksdb::WARN_LEVEL;
+  db_options.bytes_per_sync = 1 << 20;
+  db_options.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(budget / 2);
+
+  std::vector<std::string> names = {rocksdb::kDefaultColumnFamilyName,
+                                    kAssetsFamily,
+                                    kOrdinalsFamily,
+                                    kPathsFamily,
+                                    kCaptionsFamily,
+                                    kChangesFamily,
+                                    kMetaFamily};
+  std::vector<std::string> present;
+  if (rocksdb::DB::ListColumnFamilies(db_options, path, &present).ok()) {
+    for (const std::string& name : present) {
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    }
+  }
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  descriptors.reserve(names.size());
+  for (const std::string& name : names) {
+    descriptors.emplace_back(name, FamilyOptions(name, block_cache_, write_buffer_));
+  }
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status = rocksdb::DB::Open(db_options, path, descriptors, &handles_, &db);
+  if (!status.ok()) {
+    const absl::Status mapped = FromRocksDb(status, absl::StrCat("opening the database of ", directory_));
+    if (!status.IsCorruption()) return mapped;
+    return absl::DataLossError(
+        absl::StrCat(mapped.message(), "; restore the library from a backup, or delete it and index anew"));
+  }
+  db_.reset(db);
+  families_.assets = handles_[1];
+  families_.ordinals = handles_[2];
+  families_.paths = handles_[3];
+  families_.captions = handles_[4];
+  families_.changes = handles_[5];
+  families_.meta = handles_[6];
+  return absl::OkStatus();
+}
+
+absl::Status RocksDbLibrary::LoadState() {
+  const absl::MutexLock lock(&state_mutex_);
+  const absl::Status read = ReadRecord(db_.get(), families_.meta, kStateKey, "state record", state_);
+  if (!read.ok() && !absl::IsNotFound(read)) return read;
+  if (state_.active_generation() == 0) return absl::OkStatus();
+  GenerationRecord generation;
+  EIDETIC_RETURN_IF_ERROR(ReadRecord(db_.get(), families_.meta, GenerationKey(state_.active_generation()),
+                                     "record of the active generation", generation));
+  for (rocksdb::ColumnFamilyHandle* handle : handles_) {
+    if (handle->GetName() == EmbeddingsFamily(generation.number())) families_.embeddings = handle;
+    if (handle->GetName() == CaptionEmbeddingsFamily(generation.number()))
+      families_.caption_embeddings = handle;
+  }
+  if (families_.embeddings == nullptr || families_.caption_embeddings == nullptr) {
+    return absl::DataLossError(absl::StrCat("the library ", directory_,
+                                            " has lost the embeddings of generation ", generation.number()));
+  }
+  generation_ = std::move(generation);
+  return absl::OkStatus();
+}
+
+absl::Status RocksDbLibrary::SetHolderAddress(absl::string_view address) {
+  return lock_->SetAddress(std::string(address));
+}
+
+absl::StatusOr<GenerationRecord> RocksDbLibrary::ActiveGeneration() const {
+  const absl::MutexLock lock(&state_mutex_);
+  if (!generation_.has_value()) return absl::NotFoundError("the library has no model yet");
+  return *generation_;
+}
+
+absl::Status RocksDbLibrary::UseModel(const GenerationRecord& model) {
+  if (model.model_fingerprint().empty() || model.dimension() == 0 || model.dimension() > 65'536) {
+    return absl::InvalidArgumentError("a model has a fingerprint and 1 to 65,536 dimensions");
+  }
+  const absl::MutexLock commit_lock(&commit_mutex_);
+  v1::StateRecord state;
+  {
+    const absl::MutexLock lock(&state_mutex_);
+    if (generation_.has_value()) {
+      if (generation_->model_fingerprint() == model.model_fingerprint() &&
+          generation_->dimension() == model.dimension()) {
+        return absl::OkStatus();
+      }
+      return absl::FailedPreconditionError(absl::StrCat(
+          "the library ", directory_, " holds vectors of the model \"", generation_->model_name(),
+          "\" (fingerprint ", generation_->model_fingerprint(), "), not of \"", model.model_name(), "\" (",
+          model.model_fingerprint(), "); use that model, or index into another library"));
+    }
+    state = state_;
+  }
+  GenerationRecord generation = model;
+  generation.set_number(1);
+  generation.set_create_time_micros(absl::ToUnixMicros(absl::Now()));
+  for (const std::string& name :
+       {EmbeddingsFamily(generation.number()), CaptionEmbeddingsFamily(generation.number())}) {
+    // There already when an earlier attempt was killed before its last write.
+    const auto found = std::find_if(handles_.begin(), handles_.end(),
+                                    [&](const auto* handle) { return handle->GetName() == name; });
+    if (found != handles_.end()) continue;
+    rocksdb::ColumnFamilyHandle* handle = nullptr;
+    EIDETIC_RETURN_IF_ERROR(
+        FromRocksDb(db_->CreateColumnFamily(FamilyOptions(name, block_cache_, write_buffer_), name, &handle),
+                    "making room for a model's embeddings"));
+    handles_.push_back(handle);
+  }
+  state.set_active_generation(generation.number());
+  rocksdb::WriteBatch batch;
+  const std::string key = GenerationKey(generation.number());
+  rocksdb::Status written = batch.Put(families_.meta, key, EncodeRecord(key, generation));
+  if (written.ok()) written = batch.Put(families_.meta, kStateKey, EncodeRecord(kStateKey, state));
+  rocksdb::WriteOptions sync;
+  sync.sync = true;
+  if (written.ok()) written = db_->Write(sync, &batch);
+  EIDETIC_RETURN_IF_ERROR(FromRocksDb(written, "setting the library's model"));
+  return LoadState();
+}
+
+absl::StatusOr<std::vector<absl::Status>> RocksDbLibrary::Commit(std::vector<Mutation> mutations) {
+  Writer writer;
+  writer.mutations = &mutations;
+  {
+    absl::MutexLock lock(&queue_mutex_);
+    queue_.push_back(&writer);
+    while (!writer.done && queue_.front() != &writer) writer.wake.Wait(&queue_mutex_);
+    if (writer.done) {
+      if (!writer.status.ok()) return writer.status;
+      return std::move(writer.results);
+    }
+  }
+  // This writer leads. Whoever came while the last group was being written goes along.
+  absl::Status status;
+  std::vector<Writer*> group;
+  {
+    const absl::MutexLock commit_lock(&commit_mutex_);
+    {
+      const absl::MutexLock lock(&queue_mutex_);
+      size_t size = 0;
+      for (Writer* waiting : queue_) {
+        size += waiting->mutations->size();
+        if (!group.empty() && size > kGroupMutations) break;
+        group.push_back(waiting);
+      }
+    }
+    status = WriteGroup(group);
+  }
+  {
+    const absl::MutexLock lock(&queue_mutex_);
+    for (Writer* member : group) {
+      queue_.pop_front();
+      member->status = status;
+      member->done = true;
+      if (member != &writer) member->wake.Signal();
+    }
+    if (!queue_.empty()) queue_.front()->wake.Signal();
+  }
+  if (!status.ok()) return status;
+  return std::move(writer.results);
+}
+
+absl::Status RocksDbLibrary::WriteGroup(std::span<Writer* const> group) {
+  v1::StateRecord state;
+  size_t dimension = 0;
+  {
+    const absl::MutexLock lock(&state_mutex_);
+    state = state_;
+    dimension = generation_.has_value() ? generation_->dimension() : 0;
+  }
+  MutationWriter batch(db_.get(), families_, state, dimension);
+  for (Writer* writer : group) {
+    writer->results.reserve(writer->mutations->size());
+    for (const Mutation& mutation : *writer->mutations) writer->results.push_back(batch.Apply(mutation));
+  }
+  absl::Status written = batch.Write();
+  if (absl::IsResourceExhausted(written) || absl::IsUnavailable(written)) {
+    // After a full disk RocksDB refuses writes until told to go on; there may be
+    // room again.
+    if (db_->Resume().ok()) written = batch.Write();
+  }
+  EIDETIC_RETURN_IF_ERROR(written);
+  const absl::MutexLock lock(&state_mutex_);
+  state_ = batch.state();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<PathRecord> RocksDbLibrary::GetPath(absl::string_view path) const {
+  PathRecord record;
+  EIDETIC_RETURN_IF_ERROR(
+      ReadRecord(db_.get(), families_.paths, path, absl::StrCat("path ", DisplayPath(path)), record));
+  return record;
+}
+
+absl::StatusOr<Asset> RocksDbLibrary::GetAsset(absl::string_view asset_id) const {
+  Asset asset{.asset_id = std::string(asset_id), .record = {}};
+  EIDETIC_RETURN_IF_ERROR(
+      ReadRecord(db_.get(), families_.assets, asset_id, absl::StrCat("asset ", asset_id), asset.record));
+  return asset;
+}
+
+absl::StatusOr<std::string> RocksDbLibrary::GetAssetId(Ordinal ordinal) const {
+  const std::string key = OrdinalKey(ordinal);
+  rocksdb::PinnableSlice frame;
+  const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), families_.ordinals, key, &frame);
+  if (status.IsNotFound()) return absl::NotFoundError(absl::StrCat("no asset has ordinal ", ordinal));
+  EIDETIC_RETURN_IF_ERROR(FromRocksDb(status, absl::StrCat("reading ordinal ", ordinal)));
+  EIDETIC_ASSIGN_OR_RETURN(const absl::string_view id, DecodeFrame(key, ToView(frame)));
+  return std::string(id);
+}
+
+absl::StatusOr<std::vector<float>> RocksDbLibrary::GetEmbedding(Ordinal ordinal) const {
+  EIDETIC_ASSIGN_OR_RETURN(const GenerationRecord generation, ActiveGeneration());
+  const std::string key = OrdinalKey(ordinal);
+  rocksdb::PinnableSlice frame;
+  const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), families_.embeddings, key, &frame);
+  if (status.IsNotFound()) return absl::NotFoundError(absl::StrCat("no embedding for ordinal ", ordinal));
+  EIDETIC_RETURN_IF_ERROR(FromRocksDb(status, absl::StrCat("reading embedding ", ordinal)));
+  EIDETIC_ASSIGN_OR_RETURN(const EmbeddingView view,
+                           DecodeEmbedding(key, ToView(frame), generation.dimension()));
+  std::vector<float> values(generation.dimension());
+  std::memcpy(values.data(), view.bytes.data(), view.bytes.size());
+  return values;
+}
+
+absl::StatusOr<CaptionEntry> RocksDbLibrary::GetCaption(CaptionId id) const {
+  CaptionEntry entry{.id = id, .record = {}};
+  EIDETIC_RETURN_IF_ERROR(
+      ReadRecord(db_.get(), families_.captions, CaptionKey(id), absl::StrCat("caption ", id), entry.record));
+  return entry;
+}
+
+absl::StatusOr<std::vector<std::optional<Asset>>> RocksDbLibrary::GetAssets(
+    std::span<const Ordinal> ordinals) const {
+  std::vector<std::optional<Asset>> assets;
+  assets.reserve(ordinals.size());
+  for (const Ordinal ordinal : ordinals) {
+    absl::StatusOr<std::string> id = GetAssetId(ordinal);
+    absl::StatusOr<Asset> asset = id.ok() ? GetAsset(*id) : absl::StatusOr<Asset>(id.status());
+    if (asset.ok()) {
+      assets.emplace_back(*std::move(asset));
+    } else if (absl::IsNotFound(asset.status())) {
+      assets.emplace_back(std::nullopt);
+    } else {
+      return asset.status();
+    }
+  }
+  return assets;
+}
+
+absl::StatusOr<std::vector<CaptionEntry>> RocksDbLibrary::GetCaptions(Ordinal ordinal) const {
+  std::vector<CaptionEntry> entries;
+  const std::unique_ptr<rocksdb::Iterator> iterator(
+      db_->NewIterator(rocksdb::ReadOptions(), families_.captions));
+  for (iterator->Seek(CaptionKey(MakeCaptionId(ordinal, 0))); iterator->Valid(); iterator->Next()) {
+    const std::optional<uint64_t> id = ParseUint64Key(ToView(iterator->key()));
+    if (!id.has_value() || CaptionOrdinal(*id) != ordinal) break;
+    CaptionEntry entry{.id = *id, .record = {}};
+    EIDETIC_RETURN_IF_ERROR(
+        AddContext(DecodeRecord(ToView(iterator->key()), ToView(iterator->value()), entry.record),
+                   absl::StrCat("caption ", *id)));
+    entries.push_back(std::move(entry));
+  }
+  EIDETIC_RETURN_IF_ERROR(FromRocksDb(iterator->status(), "reading captions"));
+  return entries;
+}
+
+absl::StatusOr<std::vector<std::pair<CaptionId, std::vector<float>>>> RocksDbLibrary::GetCaptionEmbeddings(
+    Ordinal ordinal) const {
+  EIDETIC_ASSIGN_OR_RETURN(const GenerationRecord generation, ActiveGeneration());
+  std::vector<std::pair<CaptionId, std::vector<float>>> embeddings;
+  const std::unique_ptr<rocksdb::Iterator> iterator(
+      db_->NewIterator(rocksdb::ReadOptions(), families_.caption_embeddings));
+  for (iterator->Seek(CaptionKey(MakeCaptionId(ordinal, 0))); iterator->Valid(); iterator->Next()) {
+    const std::optional<uint64_t> id = ParseUint64Key(ToView(iterator->key()));
+    if (!id.has_value() || CaptionOrdinal(*id) != ordinal) break;
+    EIDETIC_ASSIGN_OR_RETURN(
+        const EmbeddingView view,
+        DecodeEmbedding(ToView(iterator->key()), ToView(iterator->value()), generation.dimension()));
+    std::vector<float> values(generation.dimension());
+    std::memcpy(values.data(), view.bytes.data(), view.bytes.size());
+    embeddings.emplace_back(*id, std::move(values));
+  }
+  EIDETIC_RETURN_IF_ERROR(FromRocksDb(iterator->status(), "reading caption embeddings"));
+  return embeddings;
+}
+
+absl::StatusOr<std::vector<Asset>> RocksDbLibrary::ListAssets(std::optional<Ordinal> after, int limit) const {
+  std::vector<Asset> assets;
+  const std::unique_ptr<rocksdb::Iterator> iterator(
+      db_->NewIterator(rocksdb::ReadOptions(), families_.ordinals));
+  iterator->Seek(OrdinalKey(after.value_or(0)));
+  for (; iterator->Valid() && assets.size() < static_cast<size_t>(std::max(limit, 0)); iterator->Next()) {
+    const std::optional<Ordinal> ordinal = ParseOrdinalKey(ToView(iterator->key()));
+    if (ordinal.has_value() && after.has_value() && *ordinal <= *after) continue;
+    EIDETIC_ASSIGN_OR_RETURN(const absl::string_view id,
+                             DecodeFrame(ToView(iterator->key()), ToView(iterator->value())));
+    absl::StatusOr<Asset> asset = GetAsset(id);
+    // Deleted since the iterator was made.
+    if (absl::IsNotFound(asset.status())) continue;
+    EIDETIC_RETURN_IF_ERROR(asset.status());
+    assets.push_back(*std::move(asset));
+  }
+  EIDETIC_RETURN_IF_ERROR(FromRocksDb(iterator->status(), "listing assets"));
+  return assets;
+}
+
+absl::Status RocksDbLibrary::ForEachPath(
+    absl::string_view prefix,
+    const std::function<absl::Status(absl::string_view, const PathRecord&)>& visit) const {
+  const std::unique_ptr<rocksdb::Iterator> iterator(
+      db_->NewIterator(rocksdb::ReadOptions(), families_.paths));
+  PathRecord record;
+  for (iterator->Seek(ToSlice(prefix)); iterator->Valid() && iterator->key().starts_with(ToSlice(prefix));
+       iterator->Next()) {
+    const absl::string_view path = ToView(iterator->key());
+    EIDETIC_RETURN_IF_ERROR(AddContext(DecodeRecord(path, ToView(iterator->value()), record),
+                                       absl::StrCat("path ", DisplayPath(path))));
+    EIDETIC_RETURN_IF_ERROR(visit(path, record));
+  }
+  return FromRocksDb(iterator->status(), "reading paths");
+}
+
+absl::StatusOr<LibraryCounts> RocksDbLibrary::Counts() const {
+  LibraryCounts counts;
+  {
+    const absl::MutexLock lock(&state_mutex_);
+    counts = {
+        .assets = state_.asset_count(), .paths = state_.path_count(), .captions = state_.caption_count()};
+  }
+  std::error_code error;
+  for (fs::directory_iterator entry(DatabasePath(directory_), error), end; !error && entry != end;
+       entry.increment(error)) {
+    std::error_code size_error;
+    const uintmax_t size = entry->file_size(size_error);
+    // A file may be deleted by compaction between listing and asking.
+    if (!size_error) counts.database_bytes += size;
+  }
+  if (error) return absl::ErrnoToStatus(error.value(), absl::StrCat("reading ", DatabasePath(directory_)));
+  return counts;
+}
+
+uint64_t RocksDbLibrary::last_sequence() const {
+  const absl::MutexLock lock(&state_mutex_);
+  return state_.last_sequence();
+}
+
+absl::StatusOr<std::vector<Change>> RocksDbLibrary::ReadChanges(uint64_t sequence, int limit) const {
+  uint64_t trimmed = 0;
+  uint64_t last = 0;
+  {
+    const absl::MutexLock lock(&state_mutex_);
+    trimmed = state_.trimmed_sequence();
+    last = state_.last_sequence();
+  }
+  if (sequence < trimmed) {
+    return absl::OutOfRangeError(absl::StrCat("the change log begins after ", trimmed, ", changes after ",
+                                              sequence, " are forgotten"));
+  }
+  std::vector<Change> changes;
+  const std::unique_ptr<rocksdb::Iterator> iterator(
+      db_->NewIterator(rocksdb::ReadOptions(), families_.changes));
+  for (iterator->Seek(SequenceKey(sequence + 1));
+       iterator->Valid() && changes.size() < static_cast<size_t>(std::max(limit, 0)); iterator->Next()) {
+    const std::optional<uint64_t> number = ParseUint64Key(ToView(iterator->key()));
+    if (!number.has_value() || *number > last) break;
+    Change change{.sequence = *number, .record = {}};
+    EIDETIC_RETURN_IF_ERROR(
+        AddContext(DecodeRecord(ToView(iterator->key()), ToView(iterator->value()), change.record),
+                   absl::StrCat("change ", *number)));
+    if (*number != sequence + 1 + changes.size()) {
+      return absl::DataLossError(
+          absl::StrCat("change ", sequence + 1 + changes.size(), " is missing from the log"));
+    }
+    changes.push_back(std::move(change));
+  }
+  EIDETIC_RETURN_IF_ERROR(FromRocksDb(iterator->status(), "reading the change log"));
+  return changes;
+}
+
+uint64_t RocksDbLibrary::WaitForChange(uint64_t sequence, absl::Time deadline) const {
+  const auto changed = [this, sequence]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_mutex_) {
+    return state_.last_sequence() > sequence;
+  };
+  const absl::MutexLock lock(&state_mutex_);
+  state_mutex_.AwaitWithDeadline(absl::Condition(&changed), deadline);
+  return state_.last_sequence();
+}
+
+absl::Status RocksDbLibrary::TrimChanges(uint64_t sequence) {
+  const absl::MutexLock commit_lock(&commit_mutex_);
+  v1::StateRecord state;
+  {
+    const absl::MutexLock lock(&state_mutex_);
+    state = state_;
+  }
+  sequence = std::min(sequence, state.last_sequence());
+  if (sequence <= state.trimmed_sequence()) return absl::OkStatus();
+  state.set_trimmed_sequence(sequence);
+  rocksdb::WriteBatch batch;
+  rocksdb::Status written = batch.DeleteRange(families_.changes, SequenceKey(0), SequenceKey(sequence + 1));
+  if (written.ok()) written = batch.Put(families_.meta, kStateKey, EncodeRecord(kStateKey, state));
+  rocksdb::WriteOptions sync;
+  sync.sync = true;
+  if (written.ok()) written = db_->Write(sync, &batch);
+  EIDETIC_RETURN_IF_ERROR(FromRocksDb(written, "trimming the change log"));
+  const absl::MutexLock lock(&state_mutex_);
+  state_ = state;
+  return absl::OkStatus();
+}
+
+}  // namespace eidetic::storage

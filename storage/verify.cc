@@ -1,0 +1,241 @@
+// Library::VerifyAll: reads every record of every family from one snapshot and
+// follows its links.
+
+#include <rocksdb/db.h>
+#include <rocksdb/snapshot.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "proto/status_macros.h"
+#include "storage/keys.h"
+#include "storage/record_codec.h"
+#include "storage/rocksdb_library.h"
+#include "storage/rocksdb_status.h"
+
+namespace eidetic::storage {
+namespace {
+
+constexpr double kNormTolerance = 1e-3;
+constexpr uint64_t kProgressEvery = 1024;
+
+class Verifier {
+ public:
+  Verifier(rocksdb::DB* db, const ColumnFamilies& families, size_t dimension,
+           const std::function<void(const Fault&)>& fault,
+           const std::function<bool(uint64_t, uint64_t)>& progress)
+      : db_(db),
+        families_(families),
+        dimension_(dimension),
+        fault_(fault),
+        progress_(progress),
+        snapshot_(db) {
+    options_.snapshot = snapshot_.snapshot();
+    options_.fill_cache = false;
+    options_.readahead_size = 1 << 20;
+  }
+
+  absl::Status Run() {
+    EIDETIC_RETURN_IF_ERROR(ReadState());
+    EIDETIC_RETURN_IF_ERROR(
+        Walk("assets", families_.assets,
+             [this](absl::string_view key, absl::string_view value) { return CheckAsset(key, value); }));
+    EIDETIC_RETURN_IF_ERROR(
+        Walk("ordinals", families_.ordinals, [this](absl::string_view key, absl::string_view value) {
+          EIDETIC_ASSIGN_OR_RETURN(const absl::string_view id, DecodeFrame(key, value));
+          v1::AssetRecord record;
+          EIDETIC_RETURN_IF_ERROR(Read(families_.assets, id, record));
+          if (OrdinalKey(record.ordinal()) != key)
+            return absl::DataLossError("its asset has another ordinal");
+          return absl::OkStatus();
+        }));
+    EIDETIC_RETURN_IF_ERROR(
+        Walk("paths", families_.paths, [this](absl::string_view key, absl::string_view value) {
+          v1::PathRecord path;
+          EIDETIC_RETURN_IF_ERROR(DecodeRecord(key, value, path));
+          v1::AssetRecord record;
+          EIDETIC_RETURN_IF_ERROR(Read(families_.assets, path.asset_id(), record));
+          if (std::find(record.paths().begin(), record.paths().end(), key) == record.paths().end()) {
+            return absl::DataLossError("its asset does not have this path");
+          }
+          return absl::OkStatus();
+        }));
+    EIDETIC_RETURN_IF_ERROR(
+        Walk("captions", families_.captions, [this](absl::string_view key, absl::string_view value) {
+          v1::CaptionRecord caption;
+          EIDETIC_RETURN_IF_ERROR(DecodeRecord(key, value, caption));
+          EIDETIC_RETURN_IF_ERROR(CheckOwner(key));
+          std::string embedding;
+          return FromRocksDb(db_->Get(options_, families_.caption_embeddings, ToSlice(key), &embedding),
+                             "its embedding");
+        }));
+    EIDETIC_RETURN_IF_ERROR(
+        Walk("embeddings", families_.embeddings, [this](absl::string_view key, absl::string_view value) {
+          return CheckEmbedding(key, value, ParseOrdinalKey(key));
+        }));
+    EIDETIC_RETURN_IF_ERROR(Walk("caption_embeddings", families_.caption_embeddings,
+                                 [this](absl::string_view key, absl::string_view value) -> absl::Status {
+                                   const std::optional<uint64_t> id = ParseUint64Key(key);
+                                   if (!id.has_value()) return absl::DataLossError("malformed key");
+                                   v1::CaptionRecord caption;
+                                   EIDETIC_RETURN_IF_ERROR(Read(families_.captions, key, caption));
+                                   return CheckEmbedding(key, value, CaptionOrdinal(*id));
+                                 }));
+    uint64_t expected = state_.trimmed_sequence();
+    EIDETIC_RETURN_IF_ERROR(Walk(
+        "changes", families_.changes, [&](absl::string_view key, absl::string_view value) -> absl::Status {
+          v1::ChangeRecord change;
+          EIDETIC_RETURN_IF_ERROR(DecodeRecord(key, value, change));
+          ++expected;
+          const std::optional<uint64_t> sequence = ParseUint64Key(key);
+          if (sequence == expected) return absl::OkStatus();
+          const uint64_t missing = expected;
+          expected = sequence.value_or(expected);
+          return absl::DataLossError(absl::StrCat("change ", missing, " was expected here"));
+        }));
+    if (expected != state_.last_sequence()) {
+      fault_({"changes", "end",
+              absl::StrCat("the log ends at ", expected, ", not at ", state_.last_sequence())});
+    }
+    CheckCount("assets", state_.asset_count());
+    CheckCount("paths", state_.path_count());
+    CheckCount("captions", state_.caption_count());
+    progress_(done_, done_);
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status ReadState() {
+    const absl::Status read = Read(families_.meta, kStateKey, state_);
+    if (!read.ok() && !absl::IsNotFound(read)) fault_({"meta", kStateKey, std::string(read.message())});
+    // Assets, ordinals and embeddings are one each; captions have two records.
+    expected_ = 3 * state_.asset_count() + state_.path_count() + 2 * state_.caption_count() +
+                (state_.last_sequence() - std::min(state_.trimmed_sequence(), state_.last_sequence()));
+    return absl::OkStatus();
+  }
+
+  // Checks each entry of a family; a fault is reported, and the walk goes on.
+  absl::Status Walk(
+      const char* place, rocksdb::ColumnFamilyHandle* family,
+      const std::function<absl::Status(absl::string_view key, absl::string_view value)>& check) {
+    if (family == nullptr) return absl::OkStatus();
+    uint64_t count = 0;
+    const std::unique_ptr<rocksdb::Iterator> iterator(db_->NewIterator(options_, family));
+    for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
+      const absl::Status status = check(ToView(iterator->key()), ToView(iterator->value()));
+      if (!status.ok())
+        fault_({place, absl::CHexEscape(ToView(iterator->key())), std::string(status.message())});
+      ++count;
+      if (++done_ % kProgressEvery == 0 && !progress_(done_, std::max(done_, expected_))) {
+        return absl::CancelledError("verifying was stopped");
+      }
+    }
+    counts_.emplace_back(place, count);
+    if (!iterator->status().ok()) {
+      fault_({place, "", std::string(FromRocksDb(iterator->status(), "reading on is impossible").message())});
+    }
+    return absl::OkStatus();
+  }
+
+  template <typename Record>
+  absl::Status Read(rocksdb::ColumnFamilyHandle* family, absl::string_view key, Record& record) {
+    std::string frame;
+    const rocksdb::Status status = db_->Get(options_, family, ToSlice(key), &frame);
+    EIDETIC_RETURN_IF_ERROR(
+        FromRocksDb(status, absl::StrCat("its link to ", family->GetName(), " ", absl::CHexEscape(key))));
+    return DecodeRecord(key, frame, record);
+  }
+
+  absl::Status CheckAsset(absl::string_view key, absl::string_view value) {
+    v1::AssetRecord record;
+    EIDETIC_RETURN_IF_ERROR(DecodeRecord(key, value, record));
+    std::string frame;
+    const std::string ordinal = OrdinalKey(record.ordinal());
+    EIDETIC_RETURN_IF_ERROR(
+        FromRocksDb(db_->Get(options_, families_.ordinals, ordinal, &frame), "the entry of its ordinal"));
+    EIDETIC_ASSIGN_OR_RETURN(const absl::string_view id, DecodeFrame(ordinal, frame));
+    if (id != key) return absl::DataLossError(absl::StrCat("its ordinal belongs to ", id));
+    EIDETIC_RETURN_IF_ERROR(
+        FromRocksDb(db_->Get(options_, families_.embeddings, ordinal, &frame), "its embedding"));
+    for (const std::string& path : record.paths()) {
+      v1::PathRecord path_record;
+      EIDETIC_RETURN_IF_ERROR(Read(families_.paths, path, path_record));
+      if (path_record.asset_id() != key) {
+        return absl::DataLossError(
+            absl::StrCat("its path ", DisplayPath(path), " belongs to ", path_record.asset_id()));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckOwner(absl::string_view caption_key) {
+    const std::optional<uint64_t> id = ParseUint64Key(caption_key);
+    if (!id.has_value()) return absl::DataLossError("malformed key");
+    std::string frame;
+    return FromRocksDb(db_->Get(options_, families_.ordinals, OrdinalKey(CaptionOrdinal(*id)), &frame),
+                       "its asset");
+  }
+
+  absl::Status CheckEmbedding(absl::string_view key, absl::string_view value,
+                              std::optional<Ordinal> ordinal) {
+    if (!ordinal.has_value()) return absl::DataLossError("malformed key");
+    EIDETIC_ASSIGN_OR_RETURN(const EmbeddingView view, DecodeEmbedding(key, value, dimension_));
+    std::string frame;
+    const std::string ordinal_key = OrdinalKey(*ordinal);
+    EIDETIC_RETURN_IF_ERROR(
+        FromRocksDb(db_->Get(options_, families_.ordinals, ordinal_key, &frame), "its asset"));
+    EIDETIC_ASSIGN_OR_RETURN(const absl::string_view owner, DecodeFrame(ordinal_key, frame));
+    if (owner != view.owner) {
+      return absl::DataLossError(absl::StrCat("the vector is that of ", view.owner, ", not of ", owner));
+    }
+    double norm = 0;
+    for (size_t i = 0; i < dimension_; ++i) {
+      float element = 0;
+      std::memcpy(&element, view.bytes.data() + i * sizeof(float), sizeof(float));
+      norm += static_cast<double>(element) * element;
+    }
+    if (!(std::abs(std::sqrt(norm) - 1) <= kNormTolerance)) {
+      return absl::DataLossError(absl::StrCat("the vector has length ", std::sqrt(norm), ", not 1"));
+    }
+    return absl::OkStatus();
+  }
+
+  void CheckCount(const std::string& place, uint64_t expected) {
+    for (const auto& [walked, count] : counts_) {
+      if (walked == place && count != expected) {
+        fault_({place, "count", absl::StrCat(count, " records, the state record says ", expected)});
+      }
+    }
+  }
+
+  rocksdb::DB* db_;
+  const ColumnFamilies& families_;
+  size_t dimension_;
+  const std::function<void(const Fault&)>& fault_;
+  const std::function<bool(uint64_t, uint64_t)>& progress_;
+  rocksdb::ManagedSnapshot snapshot_;
+  rocksdb::ReadOptions options_;
+  v1::StateRecord state_;
+  std::vector<std::pair<std::string, uint64_t>> counts_;
+  uint64_t done_ = 0;
+  uint64_t expected_ = 0;
+};
+
+}  // namespace
+
+absl::Status RocksDbLibrary::VerifyAll(const std::function<void(const Fault&)>& fault,
+                                       const std::function<bool(uint64_t, uint64_t)>& progress) const {
+  const absl::StatusOr<v1::GenerationRecord> generation = ActiveGeneration();
+  return Verifier(db_.get(), families_, generation.ok() ? generation->dimension() : 0, fault, progress).Run();
+}
+
+}  // namespace eidetic::storage

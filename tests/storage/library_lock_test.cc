@@ -1,0 +1,72 @@
+#include "storage/library_lock.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "tests/storage/test_library.h"
+
+namespace eidetic::storage {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(LibraryLockTest, TheSecondOneLearnsWhoHoldsIt) {
+  const TestFolder folder;
+  auto first = LibraryLock::Acquire(folder.path(), "serve", "127.0.0.1:1");
+  ASSERT_TRUE(first.ok()) << first.status();
+  const auto second = LibraryLock::Acquire(folder.path(), "index", "");
+  EXPECT_TRUE(absl::IsUnavailable(second.status()));
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr(absl::StrCat("process ", getpid())));
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr("127.0.0.1:1"));
+  ASSERT_TRUE((*first)->SetAddress("unix:/x").ok());
+  const auto holder = LibraryLock::ReadHolder(folder.path());
+  ASSERT_TRUE(holder.ok() && holder->has_value());
+  EXPECT_EQ((*holder)->pid, getpid());
+  EXPECT_EQ((*holder)->command, "serve");
+  EXPECT_EQ((*holder)->address, "unix:/x");
+}
+
+TEST(LibraryLockTest, NobodyHoldsAnAbandonedFile) {
+  const TestFolder folder;
+  EXPECT_FALSE(LibraryLock::ReadHolder(folder.path())->has_value());
+  std::ofstream(folder / "LOCK") << R"({"pid":1,"command":"serve","address":"x"})";
+  EXPECT_FALSE(LibraryLock::ReadHolder(folder.path())->has_value());
+  EXPECT_TRUE(LibraryLock::Acquire(folder.path(), "index", "").ok());
+}
+
+TEST(LibraryLockTest, AKilledHolderLetsGo) {
+  const TestFolder folder;
+  int ready[2];
+  ASSERT_EQ(pipe(ready), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    const auto lock = LibraryLock::Acquire(folder.path(), "serve", "");
+    const char byte = lock.ok() ? 'y' : 'n';
+    if (write(ready[1], &byte, 1) != 1) _exit(1);
+    pause();
+    _exit(0);
+  }
+  char byte = 0;
+  ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  EXPECT_EQ(byte, 'y');
+  EXPECT_EQ(LibraryLock::ReadHolder(folder.path()).value()->pid, child);
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  EXPECT_TRUE(LibraryLock::Acquire(folder.path(), "index", "").ok());
+  close(ready[0]);
+  close(ready[1]);
+}
+
+TEST(LibraryLockTest, AMissingFolderIsAnError) {
+  const TestFolder folder;
+  EXPECT_TRUE(absl::IsNotFound(LibraryLock::Acquire(folder / "none", "index", "").status()));
+}
+
+}  // namespace
+}  // namespace eidetic::storage
