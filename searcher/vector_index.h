@@ -33,7 +33,7 @@ struct VectorIndexOptions {
 
 struct VectorSearchOptions {
   size_t limit = 10;
-  // Candidates kept by the graph search; 0: max(64, 2 * limit).
+  // Candidates kept by the graph search; 0: DefaultEfSearch(limit).
   int ef_search = 0;
   // Compare with every vector even when there is a graph.
   bool exact = false;
@@ -61,17 +61,28 @@ class VectorIndex {
   virtual absl::Status Add(std::span<const uint64_t> ids, std::span<const float> vectors) = 0;
   // Ids that are not there are passed over; returns how many were removed.
   virtual absl::StatusOr<size_t> Remove(std::span<const uint64_t> ids) = 0;
-  // Best first; equal scores by rising id. Never a removed id.
+  // Best first; equal scores by rising id. Never a removed id. With a filter an
+  // answer is never shorter than it has to be: with few candidates, or where the
+  // graph finds too few, all vectors are compared. kInvalidArgument: wrong
+  // dimension, value not finite.
   virtual absl::StatusOr<std::vector<Neighbor>> Search(std::span<const float> query,
                                                        const VectorSearchOptions& options) const = 0;
-  // Serialised form, and back. Load trusts its bytes: hand it only what was
-  // verified by checksum (searcher/snapshot.h).
-  virtual absl::Status Save(const std::string& path) const = 0;
+  // Live ids, in no fixed order.
+  virtual std::vector<uint64_t> Ids() const = 0;
+  // The whole index as bytes, for a snapshot (docs/index_snapshot.md).
+  virtual absl::StatusOr<std::string> Serialize() const = 0;
 };
 
 absl::StatusOr<std::unique_ptr<VectorIndex>> NewVectorIndex(const VectorIndexOptions& options);
-absl::StatusOr<std::unique_ptr<VectorIndex>> LoadVectorIndex(const std::string& path,
-                                                             const VectorIndexOptions& options);
+
+// `verified` is what Serialize gave, proved by checksum: FAISS's reader crashes
+// on damaged bytes. kDataLoss when dimension or counts do not fit all the same.
+absl::StatusOr<std::unique_ptr<VectorIndex>> ParseVectorIndex(std::span<const uint8_t> verified,
+                                                              int dimension);
+
+// The candidates that a graph search keeps when asked for `limit` hits and for
+// no effort of its own.
+int DefaultEfSearch(size_t limit);
 
 }  // namespace eidetic::searcher
 
