@@ -178,6 +178,10 @@ class Library {
 
   virtual const std::string& directory() const = 0;
 
+  // Rewrites the address in LOCK: a server knows its port only once it is bound,
+  // and binds only once it holds the library.
+  virtual absl::Status SetHolderAddress(absl::string_view address) = 0;
+
   // --- The model (one generation of embeddings belongs to one fingerprint) ---
 
   // kNotFound while no model was used with this library.
