@@ -20,6 +20,7 @@ endif()
 
 add_library(eidetic_compile INTERFACE)
 target_include_directories(eidetic_compile INTERFACE "${PROJECT_SOURCE_DIR}")
+target_compile_definitions(eidetic_compile INTERFACE EIDETIC_VERSION="${PROJECT_VERSION}")
 target_compile_options(eidetic_compile INTERFACE
   -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-qual -Wunused-result)
 if(EIDETIC_SANITIZE)

@@ -1,0 +1,260 @@
+#include <grpcpp/client_context.h>
+
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "cli/command.h"
+#include "cli/exit_code.h"
+#include "cli/input_file.h"
+#include "cli/json_output.h"
+#include "cli/library_connection.h"
+#include "eidetic/v1/search_service.grpc.pb.h"
+#include "encoder/image_decoder.h"
+#include "proto/status_macros.h"
+
+namespace eidetic::cli {
+namespace {
+
+namespace v1 = ::eidetic::v1;
+
+// How strongly `--not` pushes away; full strength drowns the query itself.
+constexpr float kNotWeight = -0.5F;
+
+struct SearchOptions {
+  std::string text;
+  std::string image;
+  std::string not_text;
+  std::string queries;
+  int limit = 10;
+  int ef_search = 0;
+  bool exact = false;
+  bool explain = false;
+};
+
+struct SimilarOptions {
+  std::vector<std::string> images;
+  std::string id;
+  int limit = 10;
+  bool exact = false;
+  bool explain = false;
+};
+
+void AddResultOptions(CLI::App* app, int& limit, bool& exact, bool& explain) {
+  app->add_option("--limit", limit, "Most hits to show")->check(CLI::Range(1, 1000))->capture_default_str();
+  app->add_flag("--exact", exact, "Compare with every photo instead of using the graph");
+  app->add_flag("--explain", explain, "Say how the answer was found, and how long each part took");
+}
+
+absl::StatusOr<v1::QueryTerm> ImageTerm(const std::string& path) {
+  EIDETIC_ASSIGN_OR_RETURN(std::string bytes, ReadInputFile(path, encoder::DecodeOptions{}.max_file_bytes));
+  v1::QueryTerm term;
+  term.set_image(std::move(bytes));
+  return term;
+}
+
+absl::StatusOr<v1::SearchResponse> Search(const LibraryConnection& connection,
+                                          const v1::SearchRequest& request) {
+  grpc::ClientContext context;
+  v1::SearchResponse response;
+  const auto stub = v1::SearchService::NewStub(connection.channel());
+  EIDETIC_RETURN_IF_ERROR(FromGrpc(stub->Search(&context, request, &response)));
+  return response;
+}
+
+void PrintHits(const Command& command, const v1::SearchResponse& response) {
+  for (const v1::SearchHit& hit : response.hits()) {
+    const v1::Asset& asset = hit.asset();
+    const std::string place =
+        asset.paths().empty() ? absl::StrCat("(no file) ", asset.asset_id()) : asset.paths(0);
+    std::printf("%s %s\n",
+                command.terminal.Dim(absl::StrFormat("%3d  %.3f ", hit.rank(), hit.score())).c_str(),
+                place.c_str());
+  }
+  if (response.hits().empty()) std::printf("Nothing found: the library holds no photos.\n");
+  if (response.has_explanation()) {
+    const v1::SearchExplanation& how = response.explanation();
+    std::printf("%s\n", command.terminal
+                            .Dim(absl::StrFormat(
+                                "plan %s (%s); %d of %d vectors live; encode %.1f ms, search %.1f ms, "
+                                "records %.1f ms; model %s",
+                                how.plan(), how.reason(), how.live_size(), how.index_size(),
+                                static_cast<double>(how.encode_micros()) / 1e3,
+                                static_cast<double>(how.search_micros()) / 1e3,
+                                static_cast<double>(how.fetch_micros()) / 1e3, how.model_fingerprint()))
+                            .c_str());
+  }
+}
+
+void PrintHitsAsJson(const v1::SearchResponse& response, const std::string& image) {
+  for (const v1::SearchHit& hit : response.hits()) {
+    Json json = HitToJson(hit);
+    if (!image.empty()) json["image"] = image;
+    PrintJson(json);
+  }
+  if (response.has_explanation()) PrintJson({{"explanation", ExplanationToJson(response.explanation())}});
+}
+
+Json ResultsToJson(const std::string& query, const v1::SearchResponse& response) {
+  Json json = {{"query", query}};
+  Json& results = json["results"] = Json::array();
+  for (const v1::SearchHit& hit : response.hits()) results.push_back(HitToJson(hit));
+  if (response.has_explanation()) json["explanation"] = ExplanationToJson(response.explanation());
+  return json;
+}
+
+// Everything of the request but the text.
+absl::StatusOr<v1::SearchRequest> BaseRequest(const SearchOptions& options) {
+  v1::SearchRequest request;
+  request.set_page_size(options.limit);
+  request.set_explain(options.explain);
+  request.set_exact(options.exact);
+  request.set_ef_search(options.ef_search);
+  if (!options.image.empty()) {
+    EIDETIC_ASSIGN_OR_RETURN(*request.add_terms(), ImageTerm(options.image));
+  }
+  if (!options.not_text.empty()) {
+    v1::QueryTerm* term = request.add_terms();
+    term->set_text(options.not_text);
+    term->set_weight(kNotWeight);
+  }
+  return request;
+}
+
+int RunQueries(const Command& command, const SearchOptions& options) {
+  const auto queries = ReadInputLines(options.queries);
+  if (!queries.ok()) return Fail(command, queries.status());
+  const auto base = BaseRequest(options);
+  if (!base.ok()) return Fail(command, base.status());
+  auto connection = LibraryConnection::Open(command.options, {.command = "search"});
+  if (!connection.ok()) return Fail(command, connection.status());
+  size_t skipped = 0;
+  for (const std::string& query : *queries) {
+    v1::SearchRequest request = *base;
+    request.add_terms()->set_text(query);
+    const auto response = Search(**connection, request);
+    if (!response.ok()) {
+      ++skipped;
+      Fail(command, AddContext(response.status(), absl::StrCat("query \"", query, "\"")));
+      continue;
+    }
+    if (command.options.json) {
+      PrintJson(ResultsToJson(query, *response));
+    } else {
+      std::printf("%s\n", command.terminal.Bold(query).c_str());
+      PrintHits(command, *response);
+    }
+  }
+  if (const absl::Status closed = (*connection)->Close(); !closed.ok()) return Fail(command, closed);
+  if (skipped == 0) return kDone;
+  return skipped == queries->size() ? kFailed : kInputsSkipped;
+}
+
+int RunSearch(const Command& command, const SearchOptions& options) {
+  if (!options.queries.empty()) {
+    if (!options.text.empty()) {
+      return Fail(command, absl::InvalidArgumentError("give either TEXT or --queries, not both"),
+                  kWrongUsage);
+    }
+    return RunQueries(command, options);
+  }
+  if (options.text.empty() && options.image.empty()) {
+    return Fail(
+        command,
+        absl::InvalidArgumentError("nothing to search for: give a TEXT, --image FILE or --queries FILE"),
+        kWrongUsage);
+  }
+  auto request = BaseRequest(options);
+  if (!request.ok()) return Fail(command, request.status());
+  if (!options.text.empty()) request->add_terms()->set_text(options.text);
+  auto connection = LibraryConnection::Open(command.options, {.command = "search"});
+  if (!connection.ok()) return Fail(command, connection.status());
+  const auto response = Search(**connection, *request);
+  if (!response.ok()) return Fail(command, response.status());
+  if (command.options.json) {
+    PrintHitsAsJson(*response, "");
+  } else {
+    PrintHits(command, *response);
+  }
+  if (const absl::Status closed = (*connection)->Close(); !closed.ok()) return Fail(command, closed);
+  return kDone;
+}
+
+int RunSimilar(const Command& command, const SimilarOptions& options) {
+  if (options.images.empty() == options.id.empty()) {
+    return Fail(command, absl::InvalidArgumentError("give pictures, or one --id"), kWrongUsage);
+  }
+  auto connection = LibraryConnection::Open(command.options, {.command = "similar"});
+  if (!connection.ok()) return Fail(command, connection.status());
+  const size_t inputs = options.id.empty() ? options.images.size() : 1;
+  size_t skipped = 0;
+  for (size_t i = 0; i < inputs; ++i) {
+    const std::string image = options.id.empty() ? options.images[i] : "";
+    const auto respond = [&]() -> absl::StatusOr<v1::SearchResponse> {
+      v1::SearchRequest request;
+      request.set_page_size(options.limit);
+      request.set_exact(options.exact);
+      request.set_explain(options.explain);
+      if (image.empty()) {
+        request.add_terms()->set_asset_id(options.id);
+      } else {
+        EIDETIC_ASSIGN_OR_RETURN(*request.add_terms(), ImageTerm(image));
+      }
+      return Search(**connection, request);
+    };
+    const auto response = respond();
+    if (!response.ok()) {
+      ++skipped;
+      Fail(command, image.empty() ? response.status() : AddContext(response.status(), image));
+    } else if (command.options.json) {
+      PrintHitsAsJson(*response, inputs > 1 ? image : "");
+    } else {
+      if (inputs > 1) std::printf("%s\n", command.terminal.Bold(image).c_str());
+      PrintHits(command, *response);
+    }
+  }
+  if (const absl::Status closed = (*connection)->Close(); !closed.ok()) return Fail(command, closed);
+  if (skipped == 0) return kDone;
+  return skipped == inputs ? kFailed : kInputsSkipped;
+}
+
+}  // namespace
+
+void AddSearchCommand(CLI::App& app, Command& command) {
+  auto options = std::make_shared<SearchOptions>();
+  CLI::App* search = app.add_subcommand("search", "Find pictures by a sentence, a picture, or both");
+  search->footer(
+      "Examples:\n"
+      "  eidetic search \"two dogs playing in the snow\"\n"
+      "  eidetic search \"at night\" --image harbour.jpg --limit 20\n"
+      "  eidetic search \"a beach\" --not \"people\"\n"
+      "  eidetic search --queries queries.txt --json");
+  search->add_option("TEXT", options->text, "What the picture shows, in English");
+  search->add_option("--image", options->image, "A picture to start from; with TEXT both count alike")
+      ->type_name("FILE");
+  search->add_option("--not", options->not_text, "What the picture should not show")->type_name("TEXT");
+  search->add_option("--queries", options->queries, "One query a line (\"-\": standard input)")
+      ->type_name("FILE");
+  AddResultOptions(search, options->limit, options->exact, options->explain);
+  search->add_option("--ef-search", options->ef_search, "Effort of the graph search; 0: chosen for you")
+      ->check(CLI::Range(0, 100'000));
+  search->callback(
+      [&command, options] { command.run = [&command, options] { return RunSearch(command, *options); }; });
+}
+
+void AddSimilarCommand(CLI::App& app, Command& command) {
+  auto options = std::make_shared<SimilarOptions>();
+  CLI::App* similar = app.add_subcommand("similar", "Find pictures that look like a picture");
+  similar->footer("A picture that is in the library itself is the first of its own hits.");
+  similar->add_option("IMAGE", options->images, "Pictures, of the library or not");
+  similar->add_option("--id", options->id, "A picture of the library by its id")->type_name("ID");
+  AddResultOptions(similar, options->limit, options->exact, options->explain);
+  similar->callback(
+      [&command, options] { command.run = [&command, options] { return RunSimilar(command, *options); }; });
+}
+
+}  // namespace eidetic::cli

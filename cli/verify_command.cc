@@ -1,0 +1,108 @@
+#include <grpcpp/client_context.h>
+
+#include <atomic>
+#include <cstdio>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "cli/command.h"
+#include "cli/exit_code.h"
+#include "cli/interrupt.h"
+#include "cli/json_output.h"
+#include "cli/library_connection.h"
+#include "cli/progress_bar.h"
+#include "eidetic/v1/library_service.grpc.pb.h"
+
+namespace eidetic::cli {
+namespace {
+
+namespace v1 = ::eidetic::v1;
+
+Json ReportToJson(const v1::VerifySummary& summary, const std::vector<v1::VerifyFault>& faults) {
+  Json json = {{"ok", summary.fault_count() == 0},
+               {"records_read", summary.records_read()},
+               {"fault_count", summary.fault_count()},
+               {"seconds", summary.seconds()}};
+  Json& listed = json["faults"] = Json::array();
+  for (const v1::VerifyFault& fault : faults) {
+    listed.push_back({{"place", fault.place()}, {"key", fault.key()}, {"message", fault.message()}});
+  }
+  return json;
+}
+
+int RunVerify(const Command& command) {
+  const Interrupt interrupt;
+  auto connection = LibraryConnection::Open(command.options, {.command = "verify"});
+  if (!connection.ok()) return Fail(command, connection.status());
+  ProgressBar bar(command.terminal, command.options.quiet || command.options.json);
+  std::vector<v1::VerifyFault> faults;
+  v1::VerifySummary summary;
+  absl::Status status;
+  {
+    grpc::ClientContext context;
+    const auto stub = v1::LibraryService::NewStub((*connection)->channel());
+    const auto stream = stub->VerifyLibrary(&context, {});
+    const absl::Time start = absl::Now();
+    std::atomic<bool> ended = false;
+    std::thread canceller([&] {
+      while (!ended && !interrupt.requested()) absl::SleepFor(absl::Milliseconds(20));
+      if (!ended) context.TryCancel();
+    });
+    v1::VerifyLibraryResponse response;
+    while (stream->Read(&response)) {
+      for (const v1::VerifyFault& fault : response.faults()) {
+        bar.Note(absl::StrCat(fault.place(), " ", fault.key(), ": ", fault.message()));
+        faults.push_back(fault);
+      }
+      const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
+      bar.Update({.label = "Verifying",
+                  .done = response.records_read(),
+                  .total = response.records_total(),
+                  .per_second = seconds > 0 ? static_cast<double>(response.records_read()) / seconds : 0,
+                  .unit = "records"});
+      if (response.has_summary()) summary = response.summary();
+    }
+    status = FromGrpc(stream->Finish());
+    ended = true;
+    canceller.join();
+  }
+  bar.Clear();
+  const absl::Status closed = (*connection)->Close();
+  if (interrupt.requested()) {
+    std::fprintf(stderr, "Stopped before the end.\n");
+    return kInterrupted;
+  }
+  if (!status.ok()) return Fail(command, status);
+  if (command.options.json) {
+    PrintJson(ReportToJson(summary, faults));
+  } else if (summary.fault_count() == 0) {
+    std::printf("%s\n", absl::StrFormat("No faults: %d records read in %.1f s.", summary.records_read(),
+                                        summary.seconds())
+                            .c_str());
+  } else {
+    std::printf("%s\n",
+                absl::StrFormat(
+                    "%d faults in %d records read. The index can be deleted (folder index/ of the library) "
+                    "and is made anew; a photo with a damaged record is indexed anew by `eidetic index`.",
+                    summary.fault_count(), summary.records_read())
+                    .c_str());
+  }
+  if (!closed.ok()) return Fail(command, closed);
+  return summary.fault_count() == 0 ? kDone : kFailed;
+}
+
+}  // namespace
+
+void AddVerifyCommand(CLI::App& app, Command& command) {
+  CLI::App* verify = app.add_subcommand("verify", "Read the whole library and report every fault");
+  verify->footer(
+      "Checks every checksum, the links between photos, paths, captions and vectors, and the index against "
+      "the\n"
+      "database. Exit code 1 when there are faults.");
+  verify->callback([&command] { command.run = [&command] { return RunVerify(command); }; });
+}
+
+}  // namespace eidetic::cli
