@@ -55,7 +55,7 @@ struct DualEncoderOptions {
 
 // What a model folder says of itself.
 struct ModelInfo {
-  std::string name;         // folder name
+  std::string name;  // folder name
   std::string folder;
   std::string fingerprint;  // 32 hexadecimal digits: hash of weights, preprocessing, tokenizer
   int dimension = 0;

@@ -17,6 +17,18 @@ enum class Resample { kNearest = 0, kLanczos = 1, kBilinear = 2, kBicubic = 3, k
 // picture's buffer does not fit its size.
 absl::StatusOr<Image> Resize(const Image& image, int width, int height, Resample resample);
 
+// A part of the resized picture.
+struct ResizeWindow {
+  int left = 0;
+  int top = 0;
+  int width = 0;
+  int height = 0;
+};
+
+// What cropping Resize's result to `window` gives, without computing the rest.
+absl::StatusOr<Image> ResizeToWindow(const Image& image, int width, int height, Resample resample,
+                                     const ResizeWindow& window);
+
 }  // namespace eidetic::encoder
 
 #endif  // EIDETIC_ENCODER_RESIZE_H_
