@@ -1,5 +1,7 @@
 #include "service/library_host.h"
 
+#include <sys/stat.h>
+
 #include <chrono>
 #include <memory>
 #include <string>
@@ -112,7 +114,13 @@ absl::Status LibraryHostImpl::BuildServer(const LibraryHostOptions& options, Ser
   if (!options.address.empty()) {
     builder.AddListeningPort(address.Target(), grpc::InsecureServerCredentials(), &bound_port);
   }
-  server_ = builder.BuildAndStart();
+  {
+    // A Unix socket is its owner's alone from the moment it is there. Files that
+    // other threads make meanwhile are too, which does no harm.
+    const mode_t previous = umask(077);
+    server_ = builder.BuildAndStart();
+    umask(previous);
+  }
   if (!options.address.empty() && (server_ == nullptr || bound_port == 0)) {
     return absl::UnavailableError(
         absl::StrCat("cannot listen on ", address.Target(),

@@ -51,7 +51,7 @@ class LibraryHost {
  public:
   // Errors: those of storage::Library::Open and searcher::SearchEngine::Open;
   // kInvalidArgument (address not understood), kFailedPrecondition (address that
-  // other machines reach without allow_insecure, socket folder open to others),
+  // other machines reach without allow_insecure, socket folder that others may write to),
   // kUnavailable (address in use).
   static absl::StatusOr<std::unique_ptr<LibraryHost>> Open(const LibraryHostOptions& options);
   // As Shutdown with no grace, when it was not called.

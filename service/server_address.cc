@@ -46,11 +46,12 @@ absl::Status PrepareSocketFolder(const std::filesystem::path& folder) {
   if (!S_ISDIR(info.st_mode)) {
     return absl::FailedPreconditionError(absl::StrCat(folder.string(), " is not a folder"));
   }
-  if (info.st_uid != geteuid() || (info.st_mode & 077) != 0) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "folder ", folder.string(),
-        " is open to other users, who could call this server: put the socket into a folder of your "
-        "own with mode 0700 (chmod 700)"));
+  // The socket itself is closed to others; nobody may put another in its place.
+  if (info.st_uid != geteuid() || (info.st_mode & 022) != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("other users may write to folder ", folder.string(),
+                     " and put a socket of theirs in the place of this server's: use a folder of your own "
+                     "(chmod 700)"));
   }
   return absl::OkStatus();
 }

@@ -35,7 +35,7 @@ absl::Status CheckReach(const ServerAddress& address, bool allow_insecure);
 
 // Makes the socket's folder (0700) when it is missing and removes a socket that
 // nobody listens on. Call it holding the library's lock. Errors:
-// kFailedPrecondition (the folder is open to other users, or something that is
+// kFailedPrecondition (other users may write to the folder, or something that is
 // no socket is in the way), kUnavailable (somebody listens).
 absl::Status PrepareSocketPath(const std::string& socket_path);
 
