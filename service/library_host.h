@@ -12,8 +12,6 @@
 #ifndef EIDETIC_SERVICE_LIBRARY_HOST_H_
 #define EIDETIC_SERVICE_LIBRARY_HOST_H_
 
-#include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -25,22 +23,10 @@
 #include "encoder/dual_encoder.h"
 #include "indexer/indexer.h"
 #include "searcher/search_engine.h"
+#include "service/service_limits.h"
 #include "storage/library.h"
 
 namespace eidetic::service {
-
-struct ServiceLimits {
-  // One gRPC message, in either direction.
-  int max_message_bytes = 64 << 20;
-  // Pixels of one picture in a request.
-  uint64_t max_pixels = 100'000'000;
-  // Items of one Embed request.
-  int max_embed_batch = 256;
-  // Calls worked on at once; more get RESOURCE_EXHAUSTED with RetryInfo.
-  int max_concurrent_calls = 64;
-  // Text embeddings kept in memory.
-  int text_cache_entries = 4096;
-};
 
 struct LibraryHostOptions {
   std::string library_directory;
@@ -48,8 +34,12 @@ struct LibraryHostOptions {
   // Model folder; opened when the first call needs it unless `eager`.
   std::string model_folder;
   bool eager = false;
-  // gRPC target written into the library's LOCK; empty: in process only.
+  // Where to serve: "host:port" (port 0: one that is free) or "unix:/path"; empty:
+  // in process only. The bound address is written into the library's LOCK.
   std::string address;
+  // Serve on an address that other machines reach, without TLS and tokens.
+  bool allow_insecure = false;
+  // Written into LOCK, for the one who comes second.
   std::string command;
   int encoder_threads = 0;
   ServiceLimits limits;
@@ -59,6 +49,10 @@ struct LibraryHostOptions {
 
 class LibraryHost {
  public:
+  // Errors: those of storage::Library::Open and searcher::SearchEngine::Open;
+  // kInvalidArgument (address not understood), kFailedPrecondition (address that
+  // other machines reach without allow_insecure, socket folder that others may write to),
+  // kUnavailable (address in use).
   static absl::StatusOr<std::unique_ptr<LibraryHost>> Open(const LibraryHostOptions& options);
   // As Shutdown with no grace, when it was not called.
   virtual ~LibraryHost() = default;
@@ -69,7 +63,7 @@ class LibraryHost {
   // empty when in process only.
   virtual const std::string& address() const = 0;
   // Stops accepting, lets calls in flight end within `grace`, cancels the rest,
-  // saves the index snapshot, closes the library.
+  // saves the index snapshot, closes the library. A second call does nothing.
   virtual absl::Status Shutdown(absl::Duration grace) = 0;
 };
 

@@ -1,0 +1,108 @@
+// The model of one process: loaded when the first call needs it, then shared.
+// Refuses to mix vectors of two models in one library, keeps recent text
+// embeddings, and lets each tower run once at a time (a tower uses all the cores
+// it was given, so that more clients would only get in each other's way).
+// Borrows the library. Any thread.
+//
+//   ModelSession model(library, {.folder = "models/default"});
+//   EIDETIC_ASSIGN_OR_RETURN(std::vector<float> dog, model.EmbedText("a dog", cancellation));
+#ifndef EIDETIC_SERVICE_MODEL_SESSION_H_
+#define EIDETIC_SERVICE_MODEL_SESSION_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "encoder/dual_encoder.h"
+#include "searcher/vector_index.h"
+#include "service/cancellation.h"
+#include "service/service_limits.h"
+#include "service/text_embedding_cache.h"
+#include "service/weighted_semaphore.h"
+#include "storage/library.h"
+
+namespace eidetic::service {
+
+struct ModelSessionOptions {
+  std::string folder;
+  // Threads of one tower; 0: as many as cores.
+  int threads = 0;
+  ServiceLimits limits;
+};
+
+// The phrases that ship with the model, ready to be searched.
+struct PhraseIndex {
+  std::vector<std::string> phrases;
+  // Ids are positions in `phrases`; null when there are none.
+  std::unique_ptr<searcher::VectorIndex> vectors;
+};
+
+class ModelSession {
+ public:
+  ModelSession(storage::Library* library, const ModelSessionOptions& options);
+
+  // The encoder, loaded if need be. Errors: DualEncoder::Load's;
+  // kFailedPrecondition when the library holds vectors of another model, or no
+  // model folder was given.
+  absl::StatusOr<const encoder::DualEncoder*> Encoder();
+
+  // Makes this the library's model when it has none. Call before writing.
+  absl::Status UseWithLibrary();
+
+  // Of the library's vectors, or of the model when it has none yet.
+  absl::StatusOr<int> Dimension();
+
+  absl::StatusOr<std::vector<float>> EmbedText(const std::string& text, const Cancellation& cancellation);
+  absl::StatusOr<encoder::Embeddings> EmbedTexts(std::span<const std::string> texts,
+                                                 const Cancellation& cancellation);
+
+  // Header only; for pictures that come with their own vector.
+  absl::StatusOr<encoder::ImageInfo> ReadPictureInfo(std::span<const uint8_t> bytes) const;
+  absl::StatusOr<encoder::PreparedPicture> PreparePicture(std::span<const uint8_t> bytes,
+                                                          const Cancellation& cancellation);
+  absl::StatusOr<encoder::Embeddings> EmbedPictures(std::span<const encoder::PreparedPicture> pictures,
+                                                    const Cancellation& cancellation);
+
+  // Loaded and indexed at the first call.
+  absl::StatusOr<const PhraseIndex*> Phrases();
+  // 0 before the first call of Phrases.
+  uint64_t loaded_phrase_count() const;
+
+ private:
+  absl::StatusOr<const encoder::DualEncoder*> LoadEncoder();
+  absl::Status CheckLibraryModel(const encoder::ModelInfo& model);
+
+  storage::Library* const library_;
+  const ModelSessionOptions options_;
+  const encoder::DecodeOptions decode_options_;
+
+  absl::Mutex load_mutex_;
+  std::unique_ptr<encoder::DualEncoder> owned_encoder_ ABSL_GUARDED_BY(load_mutex_);
+  std::unique_ptr<PhraseIndex> owned_phrases_ ABSL_GUARDED_BY(load_mutex_);
+  // Set once, when whole; read without the mutex.
+  std::atomic<const encoder::DualEncoder*> encoder_ = nullptr;
+  std::atomic<const PhraseIndex*> phrases_ = nullptr;
+  // The library's generation is known to be this model's; it stays so.
+  std::atomic<bool> matches_library_ = false;
+
+  TextEmbeddingCache text_cache_;
+  WeightedSemaphore text_tower_{1};
+  WeightedSemaphore image_tower_{1};
+  WeightedSemaphore decoding_pixels_;
+};
+
+// Bytes of a protobuf field as the encoder takes them.
+inline std::span<const uint8_t> AsByteSpan(const std::string& bytes) {
+  return {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace eidetic::service
+
+#endif  // EIDETIC_SERVICE_MODEL_SESSION_H_

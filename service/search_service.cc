@@ -1,0 +1,203 @@
+#include "service/search_service.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "eidetic/service/v1/page_token.pb.h"
+#include "proto/status_macros.h"
+#include "service/asset_proto.h"
+#include "service/call_boundary.h"
+#include "service/caption_ranking.h"
+#include "service/query_vector.h"
+#include "service/request_validation.h"
+
+namespace eidetic::service {
+namespace {
+
+using eidetic::service::v1::SearchPageToken;
+using eidetic::v1::SearchRequest;
+
+constexpr int kStandardSearchPage = 10;
+constexpr int kStandardCaptionPage = 5;
+
+// Of what decides the ranking: a token goes with the same question only.
+absl::StatusOr<std::string> RankingDigest(const SearchRequest& request) {
+  SearchRequest ranking = request;
+  ranking.clear_page_token();
+  ranking.clear_page_size();
+  ranking.clear_explain();
+  return Digest(ranking.SerializeAsString());
+}
+
+// The empty token (offset 0) for the first page.
+absl::StatusOr<SearchPageToken> ReadPageToken(const SearchRequest& request, const PageTokenCodec& codec) {
+  SearchPageToken token;
+  if (request.page_token().empty()) return token;
+  EIDETIC_RETURN_IF_ERROR(codec.Decode(request.page_token(), token));
+  EIDETIC_ASSIGN_OR_RETURN(const std::string digest, RankingDigest(request));
+  if (token.request_digest() != digest) {
+    return InvalidField("page_token", "belongs to another request: only page_size and explain may change");
+  }
+  return token;
+}
+
+absl::Status CheckUnchanged(const SearchPageToken& token, uint64_t last_sequence) {
+  if (token.offset() == 0 || token.last_sequence() == last_sequence) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "page_token is of a state of the library that has changed since: ask again for the first page");
+}
+
+// The hits behind the token's last one. A graph search that keeps more
+// candidates may rank earlier hits anew; no hit is given twice.
+std::vector<searcher::Neighbor> HitsBehind(const SearchPageToken& token,
+                                           const std::vector<searcher::Neighbor>& neighbors) {
+  if (token.offset() == 0) return neighbors;
+  std::vector<searcher::Neighbor> behind;
+  for (const searcher::Neighbor& neighbor : neighbors) {
+    if (neighbor.score < token.last_score() ||
+        (neighbor.score == token.last_score() && neighbor.id > token.last_ordinal())) {
+      behind.push_back(neighbor);
+    }
+  }
+  return behind;
+}
+
+absl::StatusOr<std::string> NextPageToken(const SearchRequest& request, uint32_t offset,
+                                          uint64_t last_sequence, const searcher::Neighbor& last,
+                                          const PageTokenCodec& codec) {
+  SearchPageToken token;
+  token.set_offset(offset);
+  token.set_last_sequence(last_sequence);
+  token.set_last_score(last.score);
+  token.set_last_ordinal(static_cast<uint32_t>(last.id));
+  EIDETIC_ASSIGN_OR_RETURN(*token.mutable_request_digest(), RankingDigest(request));
+  return codec.Encode(token);
+}
+
+absl::Status FillHits(const std::vector<searcher::Neighbor>& neighbors, uint32_t offset,
+                      const storage::Library& library, eidetic::v1::SearchResponse& response) {
+  std::vector<storage::Ordinal> ordinals;
+  ordinals.reserve(neighbors.size());
+  for (const searcher::Neighbor& neighbor : neighbors) {
+    ordinals.push_back(static_cast<storage::Ordinal>(neighbor.id));
+  }
+  EIDETIC_ASSIGN_OR_RETURN(const std::vector<std::optional<storage::Asset>> assets,
+                           library.GetAssets(ordinals));
+  for (size_t i = 0; i < neighbors.size(); ++i) {
+    // Deleted since the index was searched.
+    if (!assets[i].has_value()) continue;
+    EIDETIC_ASSIGN_OR_RETURN(eidetic::v1::Asset asset, MakeAssetProto(*assets[i], library));
+    eidetic::v1::SearchHit* hit = response.add_hits();
+    hit->set_rank(static_cast<int32_t>(offset + i) + 1);
+    hit->set_score(neighbors[i].score);
+    *hit->mutable_asset() = std::move(asset);
+  }
+  return absl::OkStatus();
+}
+
+// Splits the time of a call into its stages.
+class Stopwatch {
+ public:
+  int64_t LapMicros() {
+    const absl::Time now = absl::Now();
+    return absl::ToInt64Microseconds(now - std::exchange(last_, now));
+  }
+
+ private:
+  absl::Time last_ = absl::Now();
+};
+
+}  // namespace
+
+grpc::Status SearchServiceImpl::Search(grpc::ServerContext* context, const SearchRequest* request,
+                                       eidetic::v1::SearchResponse* response) {
+  return AtCallBoundary(session_->admission, context, [&](const Cancellation& cancellation) {
+    return FindAssets(*request, cancellation, *response);
+  });
+}
+
+grpc::Status SearchServiceImpl::Caption(grpc::ServerContext* context,
+                                        const eidetic::v1::CaptionRequest* request,
+                                        eidetic::v1::CaptionResponse* response) {
+  return AtCallBoundary(session_->admission, context, [&](const Cancellation& cancellation) {
+    return FindCaptions(*request, cancellation, *response);
+  });
+}
+
+absl::Status SearchServiceImpl::FindAssets(const SearchRequest& request, const Cancellation& cancellation,
+                                           eidetic::v1::SearchResponse& response) {
+  FieldViolations violations;
+  CheckSearchRequest(request, violations);
+  EIDETIC_RETURN_IF_ERROR(violations.ToStatus());
+  EIDETIC_ASSIGN_OR_RETURN(const SearchPageToken page, ReadPageToken(request, session_->search_pages));
+  const size_t page_size = static_cast<size_t>(EffectivePageSize(request.page_size(), kStandardSearchPage));
+
+  Stopwatch stopwatch;
+  EIDETIC_ASSIGN_OR_RETURN(const std::vector<float> query,
+                           EmbedQuery(request.terms(), *session_->library, session_->model, cancellation));
+  const int64_t encode_micros = stopwatch.LapMicros();
+
+  EIDETIC_RETURN_IF_ERROR(cancellation.Check());
+  // One more than shown tells whether there is a next page.
+  const size_t limit = std::min<size_t>(page.offset() + page_size + 1, kMaxRankedHits);
+  EIDETIC_ASSIGN_OR_RETURN(
+      const searcher::ImageMatches matches,
+      session_->engine->SearchImages(
+          query, {.limit = limit, .ef_search = request.ef_search(), .exact = request.exact(), .filter = {}}));
+  EIDETIC_RETURN_IF_ERROR(CheckUnchanged(page, matches.trace.last_sequence));
+  std::vector<searcher::Neighbor> hits = HitsBehind(page, matches.neighbors);
+  const bool has_more = hits.size() > page_size;
+  if (has_more) hits.resize(page_size);
+  const int64_t search_micros = stopwatch.LapMicros();
+
+  EIDETIC_RETURN_IF_ERROR(cancellation.Check());
+  EIDETIC_RETURN_IF_ERROR(FillHits(hits, page.offset(), *session_->library, response));
+  if (has_more) {
+    EIDETIC_ASSIGN_OR_RETURN(*response.mutable_next_page_token(),
+                             NextPageToken(request, page.offset() + static_cast<uint32_t>(page_size),
+                                           matches.trace.last_sequence, hits.back(), session_->search_pages));
+  }
+  if (request.explain()) {
+    eidetic::v1::SearchExplanation* explanation = response.mutable_explanation();
+    explanation->set_plan(matches.trace.kind == searcher::IndexKind::kExact ? "exact" : "hnsw");
+    explanation->set_reason(matches.trace.reason);
+    explanation->set_index_size(matches.trace.index_size);
+    explanation->set_live_size(matches.trace.live_size);
+    explanation->set_ef_search(matches.trace.ef_search);
+    explanation->set_encode_micros(encode_micros);
+    explanation->set_search_micros(search_micros);
+    explanation->set_fetch_micros(stopwatch.LapMicros());
+    const auto generation = session_->library->ActiveGeneration();
+    if (generation.ok()) explanation->set_model_fingerprint(generation->model_fingerprint());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SearchServiceImpl::FindCaptions(const eidetic::v1::CaptionRequest& request,
+                                             const Cancellation& cancellation,
+                                             eidetic::v1::CaptionResponse& response) {
+  FieldViolations violations;
+  CheckCaptionRequest(request, violations);
+  EIDETIC_RETURN_IF_ERROR(violations.ToStatus());
+  EIDETIC_ASSIGN_OR_RETURN(
+      const std::vector<float> picture,
+      EmbedTerm(request.query(), "query", *session_->library, session_->model, cancellation));
+  EIDETIC_RETURN_IF_ERROR(cancellation.Check());
+
+  CaptionSources sources{.library = session_->library.get()};
+  if (!request.phrase_bank_only()) sources.engine = session_->engine.get();
+  if (!request.library_only()) {
+    EIDETIC_ASSIGN_OR_RETURN(sources.phrases, session_->model.Phrases());
+  }
+  EIDETIC_ASSIGN_OR_RETURN(std::vector<eidetic::v1::CaptionHit> captions,
+                           RankCaptions(picture, EffectivePageSize(request.page_size(), kStandardCaptionPage),
+                                        sources, cancellation));
+  for (eidetic::v1::CaptionHit& caption : captions) *response.add_captions() = std::move(caption);
+  return absl::OkStatus();
+}
+
+}  // namespace eidetic::service
