@@ -3,10 +3,13 @@
 
 #include <faiss/IndexFlat.h>
 #include <faiss/IndexHNSW.h>
+#include <faiss/impl/AuxIndexStructures.h>
+#include <faiss/impl/DistanceComputer.h>
 #include <faiss/impl/FaissException.h>
 #include <faiss/impl/IDSelector.h>
 #include <faiss/impl/io.h>
 #include <faiss/index_io.h>
+#include <faiss/utils/Heap.h>
 
 #include <algorithm>
 #include <cmath>
@@ -72,6 +75,25 @@ class StringWriter : public faiss::IOWriter {
 
  private:
   std::string* out_;
+};
+
+// Distances for a walk over the graph, by our kernels.
+class NegatedInnerProduct : public faiss::DistanceComputer {
+ public:
+  NegatedInnerProduct(const float* vectors, size_t dimension, InnerProductKernel dot)
+      : vectors_(vectors), dimension_(dimension), dot_(dot) {}
+
+  void set_query(const float* query) override { query_ = query; }
+  float operator()(idx_t position) override { return -dot_(query_, Vector(position), dimension_); }
+  float symmetric_dis(idx_t a, idx_t b) override { return -dot_(Vector(a), Vector(b), dimension_); }
+
+ private:
+  const float* Vector(idx_t position) const { return vectors_ + static_cast<size_t>(position) * dimension_; }
+
+  const float* vectors_;
+  size_t dimension_;
+  InnerProductKernel dot_;
+  const float* query_ = nullptr;
 };
 
 // Order of an answer: best first, equal scores by rising id.
@@ -254,28 +276,35 @@ class FaissVectorIndex final : public VectorIndex {
 
   absl::StatusOr<std::vector<Neighbor>> SearchGraph(std::span<const float> query, size_t limit, int ef_search,
                                                     const std::function<bool(uint64_t)>& filter) const {
+    // IndexHNSW::search of FAISS 1.7.3 passes over its parameters, and Debian's
+    // build compares with plain loops: the graph is walked with ours.
+    const faiss::HNSW& graph = static_cast<const faiss::IndexHNSW&>(*index_).hnsw;
     Selector selector(*this, filter);
     faiss::SearchParametersHNSW parameters;
     parameters.efSearch = ef_search;
     if (tombstones_ > 0 || filter) parameters.sel = &selector;
-    std::vector<float> scores(limit);
-    std::vector<faiss::Index::idx_t> positions(limit);
+    const size_t candidates = std::min(static_cast<size_t>(ef_search), ids_.size());
+    std::vector<float> distances(candidates);
+    std::vector<faiss::Index::idx_t> positions(candidates);
     try {
-      index_->search(1, query.data(), static_cast<faiss::Index::idx_t>(limit), scores.data(),
-                     positions.data(), &parameters);
+      NegatedInnerProduct distance(Vectors(), query.size(), dot_);
+      distance.set_query(query.data());
+      faiss::VisitedTable visited(static_cast<int>(ids_.size()));
+      faiss::maxheap_heapify(candidates, distances.data(), positions.data());
+      graph.search(distance, static_cast<int>(candidates), positions.data(), distances.data(), visited,
+                   &parameters);
     } catch (const faiss::FaissException& error) {
       return absl::InternalError(absl::StrCat("FAISS could not search: ", error.what()));
     }
     std::vector<Neighbor> found;
-    for (size_t i = 0; i < limit; ++i) {
+    for (size_t i = 0; i < candidates; ++i) {
       if (positions[i] < 0) continue;
       const auto position = static_cast<size_t>(positions[i]);
       if (!Matches(position, filter)) continue;
-      // Scored by the same kernel as an exact search, so that both agree.
-      found.push_back(
-          {ids_[position], dot_(query.data(), Vectors() + position * query.size(), query.size())});
+      found.push_back({ids_[position], -distances[i]});
     }
     std::sort(found.begin(), found.end(), Better);
+    if (found.size() > limit) found.resize(limit);
     return found;
   }
 
