@@ -65,8 +65,12 @@ absl::StatusOr<std::unique_ptr<OnnxTower>> OnnxTower::Load(const Ort::Env& env, 
 
 absl::Status OnnxTower::ReadInputs(TowerKind kind) {
   const Ort::AllocatorWithDefaultOptions allocator;
+  const size_t count = session_.GetInputCount();
+  if (kind == TowerKind::kImage && count != 1) {
+    return Error(absl::StrCat("an image tower has one input, this has ", count));
+  }
   bool ids_seen = false;
-  for (size_t i = 0; i < session_.GetInputCount(); ++i) {
+  for (size_t i = 0; i < count; ++i) {
     Input input;
     input.name = session_.GetInputNameAllocated(i, allocator).get();
     const Ort::TypeInfo type_info = session_.GetInputTypeInfo(i);
@@ -82,9 +86,6 @@ absl::Status OnnxTower::ReadInputs(TowerKind kind) {
       EIDETIC_RETURN_IF_ERROR(ReadTextInput(input, shape));
       ids_seen = ids_seen || inputs_.back().role == InputRole::kIds;
     }
-  }
-  if (kind == TowerKind::kImage && inputs_.size() != 1) {
-    return Error(absl::StrCat("an image tower has one input, this has ", inputs_.size()));
   }
   if (kind == TowerKind::kText && !ids_seen) return Error("has no input \"input_ids\"");
   return absl::OkStatus();
