@@ -31,23 +31,15 @@ def save(name, inputs, nodes, weights, output, output_shape):
         [helper.make_tensor_value_info(output, T.FLOAT, output_shape)],
         [numpy_helper.from_array(array, key) if isinstance(array, np.ndarray) else array
          for key, array in weights.items()])
-    model = helper.make_model(
-    graph,
-    opset_imports=[
-        helper.make_opsetid(
-            "",
-            17)],
-            ir_version=8,
-             producer_name="eidetic-tests")
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8,
+                              producer_name="eidetic-tests")
     path = MODELS / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(model.SerializeToString())
 
 
-def image_tower(
-    name, weights=None, output="image_embeds", shape=(
-        "batch", 3, SIDE, SIDE), output_shape=(
-            "batch", DIMENSION), extra_inputs=()):
+def image_tower(name, weights=None, output="image_embeds", shape=("batch", 3, SIDE, SIDE),
+                output_shape=("batch", DIMENSION), extra_inputs=()):
     weights = random(3 * SIDE * SIDE, DIMENSION) if weights is None else weights
     nodes = [helper.make_node("Flatten", ["pixel_values"], ["flat"], axis=1),
              helper.make_node("MatMul", ["flat", "weights"], [output])]
@@ -55,18 +47,8 @@ def image_tower(
     save(name, inputs, nodes, {"weights": weights}, output, output_shape)
 
 
-def text_tower(
-    name,
-    dimension=DIMENSION,
-    kind=T.INT64,
-    inputs=(
-        "input_ids",
-        "attention_mask"),
-        shape=(
-            "batch",
-            "tokens"),
-            table=None,
-             output_shape=None):
+def text_tower(name, dimension=DIMENSION, kind=T.INT64, inputs=("input_ids", "attention_mask"),
+               shape=("batch", "tokens"), table=None, output_shape=None):
     """The sum of each token's row, of a row for its type and of its position times a row, over the masked tokens."""
     table = random(len(WORDS), dimension, seed=1) if table is None else table
     nodes = [helper.make_node("Gather", ["table", "input_ids"], ["rows"])]
@@ -116,17 +98,10 @@ def main():
     text_tower("tiny/onnx/text_model.onnx")
     write_json("config.json", {"projection_dim": DIMENSION, "vision_config": {"image_size": SIDE},
                                "text_config": {"max_position_embeddings": 16, "vocab_size": len(WORDS)}})
-    write_json("preprocessor_config.json",
-    { "do_resize": True,
-    "size": {"height": SIDE,
-    "width": SIDE},
-    "resample": 3,
-    "do_center_crop": False,
-    "do_rescale": True,
-    "rescale_factor": 1 / 255,
-    "do_normalize": True,
-    "image_mean": [0.5] * 3,
-     "image_std": [0.5] * 3})
+    write_json("preprocessor_config.json", {
+        "do_resize": True, "size": {"height": SIDE, "width": SIDE}, "resample": 3, "do_center_crop": False,
+        "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True,
+        "image_mean": [0.5] * 3, "image_std": [0.5] * 3})
     write_json("tokenizer_config.json", {"model_max_length": 16})
     special = [{"id": i, "content": WORDS[i], "single_word": False, "lstrip": False,
         "rstrip": False, "normalized": False, "special": True} for i in range(5)]

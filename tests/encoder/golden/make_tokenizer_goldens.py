@@ -42,10 +42,10 @@ HAND_WRITTEN = [
     "😀🐶🏖️ 👩‍👩‍👧‍👦 👨🏽‍🚀 🇫🇷 1️⃣ ❤️ ☕".encode(), "a\u200bb a\u200db a\u00adb a\ufeffb a\u2060b \u202eabc\u202c".encode(),
     "a\u00a0b a\u2003b a\u3000b a\u2028b a\u2029b a\u0085b a\u1680b a\u180eb".encode(),
     "“quotes” ‘single’ «guillemets» — – … † ‡ • ¿qué? ¡sí! § ¶ · 、。「」".encode(), "½ ² ™ ℃ Ω Ω K Å ﬀ ㎏ № Ⅳ ①".encode(),
-    "\ue000\uf8ff\U000f0000\U0010fffd private".encode(
-    ), "\ufffe\uffff\ufdd0\U0001fffe none".encode(), "\u0378\u0530 unassigned".encode(),
-    "\x00a\x00b\x07c\x1bd\x7fe\u0080f\u009fg".encode(), "\ufffd replaced \ufffd".encode(
-    ), "\U00016ea0 \U00010d50 \u1c89 \ua7dc \ua7cb".encode(),
+    "\ue000\uf8ff\U000f0000\U0010fffd private".encode(),
+    "\ufffe\uffff\ufdd0\U0001fffe none".encode(), "\u0378\u0530 unassigned".encode(),
+    "\x00a\x00b\x07c\x1bd\x7fe\u0080f\u009fg".encode(), "\ufffd replaced \ufffd".encode(),
+    "\U00016ea0 \U00010d50 \u1c89 \ua7dc \ua7cb".encode(),
     # Not UTF-8: stray, cut short, overlong, surrogates, too large, in the middle of words and tokens.
     b"\xff", b"a\xffb", b"\xc3", b"caf\xc3", b"\xe2\x82", b"\xe2\x82a", b"\xf0\x9f\x98", b"\xf0\x9f\x98 dog", b"\xc0\xaf",
     b"\xed\xa0\x80",
@@ -98,15 +98,9 @@ def texts() -> list[bytes]:
             chars.append(chr(draw.randint(low, high)) if draw.random() < 0.9 else " ")
         result.append("".join(c for c in chars if not "\ud800" <= c <= "\udfff").encode())
     for _ in range(150):  # Bytes at random, many of them not UTF-8.
-        result.append(
-    bytes(
-        draw.choice(
-            (draw.randint(
-                0, 255), draw.randint(
-                    0x60, 0x7A), 0x20, draw.randint(
-                        0x80, 0xF4))) for _ in range(
-                            draw.randint(
-                                1, 40))))
+        result.append(bytes(
+            draw.choice((draw.randint(0, 255), draw.randint(0x60, 0x7A), 0x20, draw.randint(0x80, 0xF4)))
+            for _ in range(draw.randint(1, 40))))
     return result
 
 
