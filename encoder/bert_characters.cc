@@ -22,8 +22,8 @@ struct Range {
   char32_t last;
 };
 
-// The reference's own list; it ends at Unicode 8 and has its first gap (U+2B820)
-// from the BERT paper's code.
+// The list of BERT's first tokenizer, which the reference keeps: it ends at
+// Unicode 8, and U+2B820 to U+2B91F are missing from it.
 constexpr std::array<Range, 7> kIdeographs = {{{0x3400, 0x4DBF},
                                                {0x4E00, 0x9FFF},
                                                {0xF900, 0xFAFF},

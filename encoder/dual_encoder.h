@@ -5,8 +5,8 @@
 //
 //   ASSIGN_OR_RETURN(auto encoder, DualEncoder::Load("models/default", {}));
 //   ASSIGN_OR_RETURN(Embeddings text, encoder->EncodeTexts({"a dog on the beach"}));
-//   ASSIGN_OR_RETURN(auto tensor, encoder->PreparePicture(bytes, {}));
-//   ASSIGN_OR_RETURN(Embeddings picture, encoder->EncodePictures({&tensor, 1}));
+//   ASSIGN_OR_RETURN(auto prepared, encoder->PreparePicture(bytes, {}));
+//   ASSIGN_OR_RETURN(Embeddings picture, encoder->EncodePictures({&prepared, 1}));
 //   float cosine = Dot(text.row(0), picture.row(0));
 //
 // An embedding has unit length and depends on its own input alone, never on
@@ -73,7 +73,9 @@ class DualEncoder {
   // Reads and validates the whole folder. Errors: kNotFound (folder or file
   // missing), kInvalidArgument (a file is damaged, towers disagree on the
   // dimension, a graph's inputs or outputs are not understood, the probe gives
-  // NaN); each names the file and what was expected.
+  // NaN), kUnimplemented (a tokenizer family or ONNX external data, which this
+  // version does not read), kResourceExhausted (a file beyond its limit); each
+  // names the folder, the file and what was expected.
   static absl::StatusOr<std::unique_ptr<DualEncoder>> Load(const std::string& folder,
                                                            const DualEncoderOptions& options);
   ~DualEncoder();
@@ -87,11 +89,13 @@ class DualEncoder {
   absl::StatusOr<PreparedPicture> PreparePicture(std::span<const uint8_t> bytes,
                                                  const DecodeOptions& options) const;
 
-  // Runs the image tower. `pictures` may have any size; it is cut into batches.
+  // Runs the image tower, 8 pictures at a time. kInvalidArgument when a picture
+  // was prepared for another model, kInternal when a tower fails or its answer
+  // is not finite or all zero.
   absl::StatusOr<Embeddings> EncodePictures(std::span<const PreparedPicture> pictures) const;
 
-  // Runs the text tower; texts of like length share a batch, rows come back in
-  // the order given.
+  // Runs the text tower, up to 32 texts at a time. Texts of equal length in
+  // tokens share a batch; rows come back in the order given. Errors as above.
   absl::StatusOr<Embeddings> EncodeTexts(std::span<const std::string> texts) const;
 
  private:

@@ -58,7 +58,8 @@ std::vector<int64_t> WordPieceTokenizer::Encode(absl::string_view text) const {
   const size_t limit = static_cast<size_t>(rules_.max_length) - rules_.suffix_ids.size();
   std::vector<int64_t> ids(rules_.prefix_ids.begin(), rules_.prefix_ids.end());
   // Added tokens are found in the raw text, before any clean-up. What follows
-  // the last id that fits cannot change the ones before, so reading stops there.
+  // the last id that fits cannot change the ones before, so nothing is done
+  // with it.
   size_t segment_start = 0;
   size_t position = 0;
   while (position < text.size() && ids.size() < limit) {

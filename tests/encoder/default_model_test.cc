@@ -13,10 +13,7 @@
 namespace eidetic::encoder {
 namespace {
 
-const std::string& Folder() {
-  static const std::string& folder = *new std::string(absl::StrCat(EIDETIC_SOURCE_DIR, "/models/default"));
-  return folder;
-}
+std::string Folder() { return absl::StrCat(EIDETIC_SOURCE_DIR, "/models/default"); }
 
 TEST(DefaultModelTest, AgreesWithItsReferenceVectors) {
   const auto encoder = DualEncoder::Load(Folder(), {});

@@ -29,15 +29,17 @@ def save(name, inputs, nodes, weights, output, output_shape):
     graph = helper.make_graph(
         nodes, "tower", [helper.make_tensor_value_info(*value) for value in inputs],
         [helper.make_tensor_value_info(output, T.FLOAT, output_shape)],
-        [numpy_helper.from_array(array, key) if isinstance(array, np.ndarray) else array for key, array in weights.items()])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name="eidetic-tests")
+        [numpy_helper.from_array(array, key) if isinstance(array, np.ndarray) else array
+         for key, array in weights.items()])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8,
+                              producer_name="eidetic-tests")
     path = MODELS / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(model.SerializeToString())
 
 
-def image_tower(name, weights=None, output="image_embeds", shape=("batch", 3, SIDE, SIDE), output_shape=("batch", DIMENSION),
-                extra_inputs=()):
+def image_tower(name, weights=None, output="image_embeds", shape=("batch", 3, SIDE, SIDE),
+                output_shape=("batch", DIMENSION), extra_inputs=()):
     weights = random(3 * SIDE * SIDE, DIMENSION) if weights is None else weights
     nodes = [helper.make_node("Flatten", ["pixel_values"], ["flat"], axis=1),
              helper.make_node("MatMul", ["flat", "weights"], [output])]
@@ -45,8 +47,8 @@ def image_tower(name, weights=None, output="image_embeds", shape=("batch", 3, SI
     save(name, inputs, nodes, {"weights": weights}, output, output_shape)
 
 
-def text_tower(name, dimension=DIMENSION, kind=T.INT64, inputs=("input_ids", "attention_mask"), shape=("batch", "tokens"),
-               table=None, output_shape=None):
+def text_tower(name, dimension=DIMENSION, kind=T.INT64, inputs=("input_ids", "attention_mask"),
+               shape=("batch", "tokens"), table=None, output_shape=None):
     """The sum of each token's row, of a row for its type and of its position times a row, over the masked tokens."""
     table = random(len(WORDS), dimension, seed=1) if table is None else table
     nodes = [helper.make_node("Gather", ["table", "input_ids"], ["rows"])]
@@ -68,12 +70,14 @@ def text_tower(name, dimension=DIMENSION, kind=T.INT64, inputs=("input_ids", "at
               helper.make_node("Unsqueeze", ["mask", "last"], ["column"]),
               helper.make_node("Mul", [rows, "column"], ["kept"]),
               helper.make_node("ReduceSum", ["kept", "tokens_axis"], ["text_embeds"], keepdims=0)]
-    save(name, [(key, kind, shape) for key in inputs], nodes, weights, "text_embeds", output_shape or ("batch", dimension))
+    save(name, [(key, kind, shape) for key in inputs], nodes,
+         weights, "text_embeds", output_shape or ("batch", dimension))
 
 
 def external():
     tensor = T(name="table", data_type=T.FLOAT, dims=[len(WORDS), DIMENSION], data_location=T.EXTERNAL)
-    for key, value in (("location", "../../../../etc/passwd"), ("offset", "0"), ("length", str(len(WORDS) * DIMENSION * 4))):
+    for key, value in (("location", "../../../../etc/passwd"), ("offset", "0"),
+                       ("length", str(len(WORDS) * DIMENSION * 4))):
         tensor.external_data.add(key=key, value=value)
     return tensor
 
@@ -95,18 +99,21 @@ def main():
     write_json("config.json", {"projection_dim": DIMENSION, "vision_config": {"image_size": SIDE},
                                "text_config": {"max_position_embeddings": 16, "vocab_size": len(WORDS)}})
     write_json("preprocessor_config.json", {
-        "do_resize": True, "size": {"height": SIDE, "width": SIDE}, "resample": 3, "do_center_crop": False, "do_rescale": True,
-        "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3})
+        "do_resize": True, "size": {"height": SIDE, "width": SIDE}, "resample": 3, "do_center_crop": False,
+        "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True,
+        "image_mean": [0.5] * 3, "image_std": [0.5] * 3})
     write_json("tokenizer_config.json", {"model_max_length": 16})
-    special = [{"id": i, "content": WORDS[i], "single_word": False, "lstrip": False, "rstrip": False, "normalized": False,
-                "special": True} for i in range(5)]
+    special = [{"id": i, "content": WORDS[i], "single_word": False, "lstrip": False,
+        "rstrip": False, "normalized": False, "special": True} for i in range(5)]
     write_json("tokenizer.json", {
         "version": "1.0", "truncation": None, "padding": None, "added_tokens": special,
-        "normalizer": {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None, "lowercase": True},
+        "normalizer": {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True,
+                       "strip_accents": None, "lowercase": True},
         "pre_tokenizer": {"type": "BertPreTokenizer"},
         "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]},
         "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
-        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+                  "max_input_chars_per_word": 100,
                   "vocab": {word: i for i, word in enumerate(WORDS)}}})
 
     pixels = 3 * SIDE * SIDE
