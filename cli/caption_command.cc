@@ -9,10 +9,10 @@
 #include "absl/strings/str_format.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
-#include "cli/input_file.h"
 #include "cli/json_output.h"
 #include "cli/library_connection.h"
 #include "eidetic/v1/search_service.grpc.pb.h"
+#include "encoder/file_contents.h"
 #include "encoder/image_decoder.h"
 #include "proto/status_macros.h"
 
@@ -30,7 +30,8 @@ struct CaptionOptions {
 
 absl::StatusOr<v1::CaptionResponse> Caption(const LibraryConnection& connection,
                                             const CaptionOptions& options, const std::string& image) {
-  EIDETIC_ASSIGN_OR_RETURN(std::string bytes, ReadInputFile(image, encoder::DecodeOptions{}.max_file_bytes));
+  EIDETIC_ASSIGN_OR_RETURN(std::string bytes,
+                           encoder::ReadFileContents(image, encoder::DecodeOptions{}.max_file_bytes));
   v1::CaptionRequest request;
   request.mutable_query()->set_image(std::move(bytes));
   request.set_page_size(options.limit);

@@ -10,10 +10,11 @@
 #include "absl/strings/str_format.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
-#include "cli/input_file.h"
+#include "cli/input_lines.h"
 #include "cli/json_output.h"
 #include "cli/library_connection.h"
 #include "eidetic/v1/search_service.grpc.pb.h"
+#include "encoder/file_contents.h"
 #include "encoder/image_decoder.h"
 #include "proto/status_macros.h"
 
@@ -51,7 +52,8 @@ void AddResultOptions(CLI::App* app, int& limit, bool& exact, bool& explain) {
 }
 
 absl::StatusOr<v1::QueryTerm> ImageTerm(const std::string& path) {
-  EIDETIC_ASSIGN_OR_RETURN(std::string bytes, ReadInputFile(path, encoder::DecodeOptions{}.max_file_bytes));
+  EIDETIC_ASSIGN_OR_RETURN(std::string bytes,
+                           encoder::ReadFileContents(path, encoder::DecodeOptions{}.max_file_bytes));
   v1::QueryTerm term;
   term.set_image(std::move(bytes));
   return term;
