@@ -1,6 +1,7 @@
 #include "encoder/dual_encoder.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <numeric>
 #include <optional>
@@ -9,6 +10,7 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "encoder/image_preprocessor.h"
 #include "encoder/model_folder.h"
 #include "encoder/onnx_tower.h"
@@ -64,6 +66,8 @@ class DualEncoder::Impl {
   std::unique_ptr<OnnxTower> image_tower_;
   std::unique_ptr<OnnxTower> text_tower_;
   std::unique_ptr<Tokenizer> tokenizer_;
+  // Batches of texts that one call embeds at a time.
+  size_t text_threads_ = 1;
 };
 
 absl::Status DualEncoder::Impl::Load(const std::string& path, const DualEncoderOptions& options) {
@@ -91,15 +95,18 @@ absl::Status DualEncoder::Impl::Load(const std::string& path, const DualEncoderO
 // The two sessions take most of the time of a load; they are made side by side,
 // and so are the fingerprint and the tokenizer.
 absl::Status DualEncoder::Impl::LoadTowers(const ModelFolder& folder, const DualEncoderOptions& options) {
-  const auto load = [&](TowerKind kind, const char* file) {
-    return OnnxTower::Load(env_, kind, folder.Contents(file), file, options.threads);
+  const auto load = [&](TowerKind kind, const char* file, int threads) {
+    return OnnxTower::Load(env_, kind, folder.Contents(file), file, threads);
   };
+  text_threads_ = options.threads > 0 ? static_cast<size_t>(options.threads)
+                                      : std::max(1U, std::thread::hardware_concurrency());
   absl::StatusOr<std::unique_ptr<OnnxTower>> image_tower;
   absl::StatusOr<std::unique_ptr<OnnxTower>> text_tower;
   {
-    std::jthread image_loader([&] { image_tower = load(TowerKind::kImage, kVisionModelFile); });
+    std::jthread image_loader(
+        [&] { image_tower = load(TowerKind::kImage, kVisionModelFile, options.threads); });
     std::jthread hasher([&] { info.fingerprint = FingerprintOf(folder); });
-    text_tower = load(TowerKind::kText, kTextModelFile);
+    text_tower = load(TowerKind::kText, kTextModelFile, /*threads=*/1);
   }
   EIDETIC_ASSIGN_OR_RETURN(image_tower_, std::move(image_tower));
   EIDETIC_ASSIGN_OR_RETURN(text_tower_, std::move(text_tower));
@@ -255,18 +262,40 @@ absl::StatusOr<Embeddings> DualEncoder::Impl::EncodeTexts(std::span<const std::s
 
   Embeddings embeddings{.dimension = info.dimension,
                         .values = std::vector<float>(texts.size() * info.dimension)};
-  const size_t batch = text_tower_->fixed_batch() == 1 ? 1 : kTextBatch;
-  for (size_t first = 0; first < order.size();) {
-    std::vector<const std::vector<int64_t>*> rows;
-    while (first + rows.size() < order.size() && rows.size() < batch &&
-           tokens[order[first + rows.size()]].size() == tokens[order[first]].size()) {
-      rows.push_back(&tokens[order[first + rows.size()]]);
+  const size_t most = text_tower_->fixed_batch() == 1 ? 1 : kTextBatch;
+  std::vector<std::span<const size_t>> batches;
+  for (size_t first = 0; first < order.size(); first += batches.back().size()) {
+    size_t count = 1;
+    while (first + count < order.size() && count < most &&
+           tokens[order[first + count]].size() == tokens[order[first]].size()) {
+      ++count;
     }
-    EIDETIC_ASSIGN_OR_RETURN(const std::vector<float> values, RunTextTower(rows));
-    EIDETIC_RETURN_IF_ERROR(
-        Store(values, std::span<const size_t>(order).subspan(first, rows.size()), *text_tower_, embeddings));
-    first += rows.size();
+    batches.push_back(std::span<const size_t>(order).subspan(first, count));
   }
+
+  // One thread a batch: faster than many threads on the small matrices of one.
+  std::atomic<size_t> next = 0;
+  absl::Mutex mutex;
+  absl::Status failure;
+  const auto work = [&] {
+    for (size_t i = next++; i < batches.size(); i = next++) {
+      std::vector<const std::vector<int64_t>*> rows;
+      for (const size_t place : batches[i]) rows.push_back(&tokens[place]);
+      const absl::StatusOr<std::vector<float>> values = RunTextTower(rows);
+      const absl::Status status =
+          values.ok() ? Store(*values, batches[i], *text_tower_, embeddings) : values.status();
+      if (status.ok()) continue;
+      next = batches.size();
+      const absl::MutexLock lock(&mutex);
+      failure = status;
+    }
+  };
+  {
+    std::vector<std::jthread> helpers;
+    for (size_t i = 1; i < std::min(text_threads_, batches.size()); ++i) helpers.emplace_back(work);
+    work();
+  }
+  EIDETIC_RETURN_IF_ERROR(failure);
   return embeddings;
 }
 

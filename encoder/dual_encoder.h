@@ -46,7 +46,7 @@ struct PreparedPicture {
 };
 
 struct DualEncoderOptions {
-  // Threads inside one call of a tower; 0: as many as the machine has cores.
+  // Threads of one call; 0: as many as the machine has cores.
   int threads = 0;
   // Run each tower once on a probe at load and refuse the model when the answer
   // has the wrong shape, is not finite or is all zero.

@@ -64,7 +64,9 @@ TEST(ImageDecoderTest, DecodesEveryFormatAsPillowDoes) {
     }
     // Lossy codecs differ at sharp edges by how they enlarge the colour planes.
     const int tolerance = golden["tolerance"];
-    if (tolerance <= 1) EXPECT_LE(worst, tolerance);
+    if (tolerance <= 1) {
+      EXPECT_LE(worst, tolerance);
+    }
     EXPECT_LE(sum / static_cast<double>(expected.size()), tolerance);
   }
 }

@@ -80,7 +80,7 @@ class SearchServiceTest : public testing::TestWithParam<bool> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Transports, SearchServiceTest, testing::Bool(),
-                         [](const auto& info) { return info.param ? "Tcp" : "InProcess"; });
+                         [](const auto& kind) { return kind.param ? "Tcp" : "InProcess"; });
 
 TEST_P(SearchServiceTest, FindsTheNearestFirstWithWholeAssets) {
   PutAxes();
