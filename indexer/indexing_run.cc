@@ -118,6 +118,7 @@ void IndexingRun::Drive() {
   encoder.join();
   writes_.Close();
   writer.join();
+  RemoveGone();
   if (Stopped() || !captions_.has_value()) return;
   if (const absl::Status status = AttachCaptions(*captions_); !status.ok()) Break(status);
 }
@@ -174,7 +175,7 @@ void IndexingRun::ScanRoot(const std::string& root) {
     const absl::MutexLock lock(&mutex_);
     summary_.unchanged += unchanged;
   }
-  if (!Stopped()) RemoveUnseen();
+  if (!Stopped()) NoteGone();
   known_.clear();
 }
 
@@ -188,14 +189,14 @@ absl::Status IndexingRun::LoadKnownPaths(const std::string& root) {
   });
 }
 
-void IndexingRun::RemoveUnseen() {
+void IndexingRun::NoteGone() {
   for (const auto& [path, known] : known_) {
     if (known.seen) continue;
     const bool unknown =
         std::any_of(unreadable_folders_.begin(), unreadable_folders_.end(),
                     [&path = path](const std::string& folder) { return IsUnder(path, folder); });
     if (unknown) continue;
-    if (!writes_.Push({storage::DetachPath{path}, Outcome::kRemoved, path, {}})) return;
+    gone_.push_back(path);
   }
 }
 
@@ -449,6 +450,15 @@ void IndexingRun::CommitWrites(std::vector<Write> writes) {
       }
     }
     writes = std::move(waiting);
+  }
+}
+
+// After everything else: what moved has its new path by then and stays.
+void IndexingRun::RemoveGone() {
+  std::vector<Write> writes;
+  for (size_t i = 0; i < gone_.size() && !Stopped(); ++i) {
+    writes.push_back({storage::DetachPath{gone_[i]}, Outcome::kRemoved, gone_[i], {}});
+    if (writes.size() == kWritesCapacity || i + 1 == gone_.size()) CommitWrites(std::exchange(writes, {}));
   }
 }
 

@@ -79,7 +79,9 @@ class IndexingRun {
 
   void ScanRoot(const std::string& root);
   absl::Status LoadKnownPaths(const std::string& root);
-  void RemoveUnseen();
+  // Known paths of the root that the scan did not see.
+  void NoteGone();
+  void RemoveGone();
   void Process(Work work);
   // Whether another file of this run brings the same content; then `work` waits
   // for it.
@@ -149,6 +151,7 @@ class IndexingRun {
   // Used by the scanner's thread, and after its end by Drive's.
   absl::flat_hash_map<std::string, KnownPath> known_;
   std::vector<std::string> unreadable_folders_;
+  std::vector<std::string> gone_;
   // File name → path of every picture seen; empty string when several have it.
   // Only with a captions file.
   absl::flat_hash_map<std::string, std::string> path_of_name_;

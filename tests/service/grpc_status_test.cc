@@ -56,7 +56,7 @@ TEST(GrpcStatusTest, WhatAClientSentCannotBreakTheTrailer) {
   const grpc::Status status = ToGrpcStatus(violations.ToStatus());
   // gRPC's limit for all metadata is 8 KiB; details travel in base64.
   EXPECT_LT(status.error_message().size() + status.error_details().size() * 4 / 3, 7'000U);
-  EXPECT_NE(status.error_message().find("\\xFF"), std::string::npos);
+  EXPECT_NE(status.error_message().find("\\xff"), std::string::npos);
   EXPECT_TRUE(GetBadRequest(FromGrpcStatus(status)).has_value());
 }
 
