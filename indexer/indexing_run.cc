@@ -243,9 +243,7 @@ void IndexingRun::Process(Work work) {
     std::vector<Work> alone;
     alone.push_back(std::move(work));
     if (const absl::Status status = EmbedCaptions(alone); !status.ok()) return FailAsset(alone[0], status);
-    const bool same_place = alone[0].known.has_value() && alone[0].known->asset_id() == alone[0].asset_id;
-    writes_.Push(
-        {AttachOf(alone[0]), same_place ? Outcome::kUnchanged : Outcome::kMoved, path, alone[0].asset_id});
+    writes_.Push(AttachWrite(alone[0]));
     return;
   }
   if (!absl::IsNotFound(asset.status())) return FailAsset(work, asset.status());
@@ -366,6 +364,12 @@ storage::AttachPath IndexingRun::AttachOf(const Work& work) {
   return attach;
 }
 
+IndexingRun::Write IndexingRun::AttachWrite(const Work& work) {
+  const bool same_place = work.known.has_value() && work.known->asset_id() == work.asset_id;
+  return {AttachOf(work), same_place ? Outcome::kUnchanged : Outcome::kMoved, work.found.path, work.asset_id,
+          work.sidecar.has_value() ? work.sidecar->captions.size() : 0};
+}
+
 void IndexingRun::FinishPut(Work work) {
   storage::PutAsset put;
   put.asset_id = work.asset_id;
@@ -374,7 +378,9 @@ void IndexingRun::FinishPut(Work work) {
   put.embedding = std::move(work.embedding);
   put.caption_sets = std::move(work.embedded);
   if (work.sidecar.has_value()) put.caption_sets.push_back(*std::move(work.sidecar));
-  writes_.Push({std::move(put), Outcome::kIndexed, work.found.path, work.asset_id});
+  uint64_t captions = 0;
+  for (const storage::CaptionSet& set : put.caption_sets) captions += set.captions.size();
+  writes_.Push({std::move(put), Outcome::kIndexed, work.found.path, work.asset_id, captions});
 }
 
 // --- Writing ---
@@ -406,6 +412,7 @@ void IndexingRun::CommitWrites(std::vector<Write> writes) {
       {
         const absl::MutexLock lock(&mutex_);
         if (status.ok()) {
+          summary_.captions += write.captions;
           switch (write.outcome) {
             case Outcome::kIndexed:
               ++summary_.indexed;
@@ -442,11 +449,7 @@ void IndexingRun::CommitWrites(std::vector<Write> writes) {
           ++done_;
           continue;
         }
-        const bool same_place = alone[0].known.has_value() && alone[0].known->asset_id() == alone[0].asset_id;
-        waiting.push_back({AttachOf(alone[0]),
-                           same_place ? Outcome::kUnchanged : Outcome::kMoved,
-                           alone[0].found.path,
-                           {}});
+        waiting.push_back(AttachWrite(alone[0]));
       }
     }
     writes = std::move(waiting);
@@ -457,7 +460,7 @@ void IndexingRun::CommitWrites(std::vector<Write> writes) {
 void IndexingRun::RemoveGone() {
   std::vector<Write> writes;
   for (size_t i = 0; i < gone_.size() && !Stopped(); ++i) {
-    writes.push_back({storage::DetachPath{gone_[i]}, Outcome::kRemoved, gone_[i], {}});
+    writes.push_back({storage::DetachPath{gone_[i]}, Outcome::kRemoved, gone_[i], {}, 0});
     if (writes.size() == kWritesCapacity || i + 1 == gone_.size()) CommitWrites(std::exchange(writes, {}));
   }
 }

@@ -66,6 +66,7 @@ class IndexingRun {
     Outcome outcome = Outcome::kIndexed;
     std::string path;      // for failures
     std::string asset_id;  // of an asset that others may be waiting for
+    uint64_t captions = 0;
   };
 
   // All stages, one after the other's end; in a thread of its own.
@@ -87,6 +88,7 @@ class IndexingRun {
   // for it.
   bool JoinTwin(Work& work);
   static storage::AttachPath AttachOf(const Work& work);
+  static Write AttachWrite(const Work& work);
   static storage::PathInput PathOf(const Work& work);
   void EncodeBatch(std::vector<Work> batch);
   absl::Status EmbedCaptions(std::vector<Work>& batch);
