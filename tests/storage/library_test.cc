@@ -42,7 +42,8 @@ PutAsset Put(const std::string& id, uint32_t seed, const std::string& path = "")
   return put;
 }
 
-CaptionSet Captions(eidetic::v1::CaptionSource source, const std::vector<std::string>& texts, bool embed = true) {
+CaptionSet Captions(eidetic::v1::CaptionSource source, const std::vector<std::string>& texts,
+                    bool embed = true) {
   CaptionSet set;
   set.source = source;
   for (const std::string& text : texts) {
@@ -168,13 +169,14 @@ TEST_F(LibraryTest, CaptionsAreReplacedPerSourceAndKeepTheirVectors) {
   EXPECT_EQ(library_->Counts()->captions, 3U);
 
   const uint64_t sequence = library_->last_sequence();
-  ASSERT_TRUE(CommitOne(*library_,
-                        SetCaptions{"one", {Captions(eidetic::v1::CAPTION_SOURCE_CAPTIONS_FILE, {"b", "c"}, false)}})
-                  .ok());
+  ASSERT_TRUE(
+      CommitOne(*library_,
+                SetCaptions{"one", {Captions(eidetic::v1::CAPTION_SOURCE_CAPTIONS_FILE, {"b", "c"}, false)}})
+          .ok());
   EXPECT_EQ(library_->last_sequence(), sequence) << "nothing changed, nothing is logged";
 
-  const absl::Status refused =
-      CommitOne(*library_, SetCaptions{"one", {Captions(eidetic::v1::CAPTION_SOURCE_CAPTIONS_FILE, {"new"}, false)}});
+  const absl::Status refused = CommitOne(
+      *library_, SetCaptions{"one", {Captions(eidetic::v1::CAPTION_SOURCE_CAPTIONS_FILE, {"new"}, false)}});
   EXPECT_TRUE(absl::IsInvalidArgument(refused)) << refused;
   EXPECT_THAT(Texts(*library_, ordinal), SizeIs(3)) << "a refusal leaves no trace";
   EXPECT_THAT(Faults(*library_), IsEmpty());
@@ -237,7 +239,8 @@ TEST_F(LibraryTest, MutationsOfOneCommitSeeEachOther) {
 
 TEST_F(LibraryTest, TheChangeLogTellsWhatHappenedInOrder) {
   ASSERT_TRUE(CommitOne(*library_, Put("one", 1, "/a.jpg")).ok());
-  ASSERT_TRUE(CommitOne(*library_, SetCaptions{"one", {Captions(eidetic::v1::CAPTION_SOURCE_XMP, {"x"})}}).ok());
+  ASSERT_TRUE(
+      CommitOne(*library_, SetCaptions{"one", {Captions(eidetic::v1::CAPTION_SOURCE_XMP, {"x"})}}).ok());
   ASSERT_TRUE(CommitOne(*library_, AttachPath{"one", Path("/b.jpg"), {}}).ok());
   ASSERT_TRUE(CommitOne(*library_, DeleteAsset{"one"}).ok());
   const auto changes = library_->ReadChanges(0, 100);
