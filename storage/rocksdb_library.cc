@@ -1,28 +1,21 @@
 #include "storage/rocksdb_library.h"
 
-#include <fcntl.h>
 #include <rocksdb/cache.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_buffer_manager.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <system_error>
 #include <utility>
 
-#include "absl/cleanup/cleanup.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "proto/status_macros.h"
 #include "storage/keys.h"
+#include "storage/library_folder.h"
 #include "storage/mutation_writer.h"
 #include "storage/record_codec.h"
 #include "storage/rocksdb_status.h"
@@ -39,84 +32,7 @@ using v1::PathRecord;
 // Bytes of mutations that one group may hold.
 constexpr size_t kGroupMutations = 4096;
 
-std::string FormatPath(const std::string& directory) { return absl::StrCat(directory, "/LIBRARY"); }
 std::string DatabasePath(const std::string& directory) { return absl::StrCat(directory, "/rocksdb"); }
-
-absl::Status SyncDirectory(const std::string& directory) {
-  const int file = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (file < 0) return absl::ErrnoToStatus(errno, absl::StrCat("opening ", directory));
-  const absl::Cleanup close_file = [file] { close(file); };
-  if (fsync(file) != 0) return absl::ErrnoToStatus(errno, absl::StrCat("syncing ", directory));
-  return absl::OkStatus();
-}
-
-absl::Status WriteFormatFile(const std::string& directory) {
-  const std::string path = FormatPath(directory);
-  const std::string temporary = absl::StrCat(path, ".tmp");
-  const std::string content = absl::StrCat("eidetic library\nformat ", kFormatVersion, "\n");
-  {
-    const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (file < 0) return absl::ErrnoToStatus(errno, absl::StrCat("making ", temporary));
-    const absl::Cleanup close_file = [file] { close(file); };
-    if (write(file, content.data(), content.size()) != static_cast<ssize_t>(content.size()) ||
-        fsync(file) != 0) {
-      return absl::ErrnoToStatus(errno, absl::StrCat("writing ", temporary));
-    }
-  }
-  if (rename(temporary.c_str(), path.c_str()) != 0)
-    return absl::ErrnoToStatus(errno, absl::StrCat("making ", path));
-  return SyncDirectory(directory);
-}
-
-absl::Status CheckFormatFile(const std::string& directory) {
-  const std::string path = FormatPath(directory);
-  std::ifstream file(path);
-  std::string first;
-  std::string second;
-  std::getline(file, first);
-  std::getline(file, second);
-  absl::string_view number = second;
-  uint32_t version = 0;
-  if (first != "eidetic library" || !absl::ConsumePrefix(&number, "format ") ||
-      !absl::SimpleAtoi(number, &version) || version == 0) {
-    return absl::DataLossError(
-        absl::StrCat(path,
-                     " is damaged: expected \"eidetic library\" and \"format N\"; when "
-                     "the folder rocksdb/ is whole, write these two lines (format ",
-                     kFormatVersion, ") by hand"));
-  }
-  if (version > kFormatVersion) {
-    return absl::FailedPreconditionError(absl::StrCat("the library ", directory, " has format ", version,
-                                                      ", this version of Eidetic reads up to ",
-                                                      kFormatVersion, "; use a newer version of Eidetic"));
-  }
-  return absl::OkStatus();
-}
-
-bool Exists(const std::string& path) {
-  std::error_code error;
-  return fs::exists(path, error);
-}
-
-// Makes the folder of a new library; refuses one that holds something else.
-absl::Status PrepareNewDirectory(const std::string& directory) {
-  std::error_code error;
-  fs::create_directories(directory, error);
-  if (error) return absl::ErrnoToStatus(error.value(), absl::StrCat("making the folder ", directory));
-  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    // What an attempt that was killed half-way may have left.
-    if (name != "LOCK" && name != "LIBRARY.tmp" && name != "rocksdb" && name != "index" &&
-        name != "eidetic.sock") {
-      return absl::FailedPreconditionError(
-          absl::StrCat("the folder ", directory,
-                       " holds other things and no library; name an empty or a new "
-                       "folder"));
-    }
-  }
-  if (error) return absl::ErrnoToStatus(error.value(), absl::StrCat("reading the folder ", directory));
-  return absl::OkStatus();
-}
 
 rocksdb::ColumnFamilyOptions FamilyOptions(const std::string& name,
                                            const std::shared_ptr<rocksdb::Cache>& block_cache,
@@ -158,7 +74,7 @@ struct RocksDbLibrary::Writer {
 
 absl::StatusOr<std::unique_ptr<Library>> Library::Open(const std::string& directory,
                                                        const OpenOptions& options) {
-  const bool exists = Exists(FormatPath(directory));
+  const bool exists = HasFormatFile(directory);
   if (!exists) {
     if (!options.create) {
       return absl::NotFoundError(
@@ -186,9 +102,10 @@ RocksDbLibrary::~RocksDbLibrary() {
 
 absl::Status RocksDbLibrary::Start(const OpenOptions& options) {
   // Looked at again under the lock: another process may have made it meanwhile.
-  const bool exists = Exists(FormatPath(directory_));
+  const bool exists = HasFormatFile(directory_);
   if (exists) EIDETIC_RETURN_IF_ERROR(CheckFormatFile(directory_));
-  if (exists && !Exists(absl::StrCat(DatabasePath(directory_), "/CURRENT"))) {
+  std::error_code error;
+  if (exists && !fs::exists(absl::StrCat(DatabasePath(directory_), "/CURRENT"), error)) {
     return absl::DataLossError(
         absl::StrCat("the library ", directory_,
                      " has lost its database (folder rocksdb/); restore it from a backup, or "

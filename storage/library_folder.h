@@ -1,0 +1,27 @@
+// The folder of a library and its file LIBRARY, which says that it is one and in
+// which format (docs/storage.md). Stateless; the library's lock is held.
+#ifndef EIDETIC_STORAGE_LIBRARY_FOLDER_H_
+#define EIDETIC_STORAGE_LIBRARY_FOLDER_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace eidetic::storage {
+
+bool HasFormatFile(const std::string& directory);
+
+// Durable when it returns. A folder with this file is a whole library: written
+// last.
+absl::Status WriteFormatFile(const std::string& directory);
+
+// kFailedPrecondition: of a newer format; kDataLoss: damaged.
+absl::Status CheckFormatFile(const std::string& directory);
+
+// Makes the folder of a new library. kFailedPrecondition when it holds other
+// things.
+absl::Status PrepareNewDirectory(const std::string& directory);
+
+}  // namespace eidetic::storage
+
+#endif  // EIDETIC_STORAGE_LIBRARY_FOLDER_H_
