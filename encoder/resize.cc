@@ -35,7 +35,14 @@ Filter FilterOf(Resample resample) {
     case Resample::kHamming:  // the constants are floats in Pillow too
       return {1.0, [](double x) {
                 x = std::fabs(x);
-                return x < 1.0 ? Sinc(x) * (0.54f + 0.46f * std::cos(x * std::numbers::pi)) : 0.0;
+                if (x == 0.0) return 1.0;
+                if (x >= 1.0) return 0.0;
+                x *= std::numbers::pi;
+                // Together, as compilers make of Pillow's calls: sin alone differs in the last bit.
+                double sine = 0;
+                double cosine = 0;
+                sincos(x, &sine, &cosine);
+                return sine / x * (0.54f + 0.46f * cosine);
               }};
     case Resample::kLanczos:
       return {3.0, [](double x) { return x >= -3.0 && x < 3.0 ? Sinc(x) * Sinc(x / 3.0) : 0.0; }};

@@ -82,6 +82,10 @@ TEST(ResizeKernelsTest, VectorCodeEqualsPlainCode) {
   const auto next = [&state](uint32_t limit) {
     return (state = state * 1664525u + 1013904223u) / 65536 % limit;
   };
+  // Weights of both signs, whose sums are clamped at both ends and still fit.
+  const auto weight = [&next](int count) {
+    return static_cast<int32_t>((int64_t{next(1024)} - 350) * (1 << 13) / count);
+  };
   for (int round = 0; round < 300; ++round) {
     const int width = 1 + static_cast<int>(next(40));
     const Image source = MakePattern(width, 12);
@@ -90,10 +94,7 @@ TEST(ResizeKernelsTest, VectorCodeEqualsPlainCode) {
     for (int i = 0; i < 9; ++i) {
       const int begin = static_cast<int>(next(static_cast<uint32_t>(width - taps.stride + 1)));
       taps.spans.push_back({begin, 1 + static_cast<int>(next(static_cast<uint32_t>(taps.stride)))});
-      // Weights of both signs, far enough out that sums are clamped at both ends.
-      for (int k = 0; k < taps.stride; ++k) {
-        taps.coefficients.push_back(static_cast<int32_t>(next(1 << 15) << 7) - (1 << 20));
-      }
+      for (int k = 0; k < taps.stride; ++k) taps.coefficients.push_back(weight(taps.stride));
     }
     std::vector<uint8_t> expected(27);
     std::vector<uint8_t> actual(27);
@@ -102,7 +103,7 @@ TEST(ResizeKernelsTest, VectorCodeEqualsPlainCode) {
     EXPECT_EQ(actual, expected);
 
     std::vector<int32_t> weights(12);
-    for (int32_t& weight : weights) weight = static_cast<int32_t>(next(1 << 15) << 5) - (1 << 18);
+    for (int32_t& one : weights) one = weight(12);
     expected.assign(source.row_bytes(), 0);
     actual.assign(source.row_bytes(), 0);
     const int count = 1 + static_cast<int>(next(12));

@@ -264,8 +264,9 @@ def pictures():
                                Image.fromarray((wide >> 8).astype(np.uint8)).convert("RGB"), 1)
     yield "lossy.heic", (heif_enc(even), None, None)
     yield "alpha.heic", (heif_enc(alpha_drawing().crop((0, 0, 44, 30))), None, None)
-    yield "lossy.avif", (heif_enc(even, "-A"), None, None)
-    yield "orientation_6.avif", (saved(even, "AVIF", quality=90, exif=exif(6)), None, None)
+    # Pillow interpolates the colour planes of AVIF, libheif 1.15 repeats them: 4.2 of 255 on average.
+    yield "lossy.avif", (heif_enc(even, "-A"), None, 5)
+    yield "orientation_6.avif", (saved(even, "AVIF", quality=90, exif=exif(6)), None, 5)
 
 
 def rounded(tensor):
