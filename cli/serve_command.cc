@@ -20,6 +20,7 @@ struct ServeOptions {
   std::string address = "127.0.0.1:50051";
   int threads = 0;
   int shutdown_seconds = 10;
+  bool insecure = false;
   service::ServiceLimits limits;
   int max_message_mib = 64;
   int max_megapixels = 100;
@@ -35,6 +36,7 @@ int RunServe(const Command& command, const ServeOptions& options) {
   host.model_folder = *model_folder;
   host.eager = true;
   host.address = options.address;
+  host.allow_insecure = options.insecure;
   host.command = "serve";
   host.encoder_threads = options.threads;
   host.limits = options.limits;
@@ -72,6 +74,8 @@ void AddServeCommand(CLI::App& app, Command& command) {
   serve->add_option("--address", options->address, "Where to listen; port 0 takes a free one")
       ->type_name("HOST:PORT")
       ->capture_default_str();
+  serve->add_flag("--insecure", options->insecure,
+                  "Allow an address other machines reach, without encryption or passwords");
   serve->add_option("--threads", options->threads, "Threads of one encoder call; 0: all cores")
       ->check(CLI::Range(0, 1024));
   serve->add_option("--max-message-mib", options->max_message_mib, "Largest gRPC message, MiB")

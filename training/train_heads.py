@@ -23,7 +23,7 @@ class Settings:
     seed: int = 0
     epochs: int = 40
     batch: int = 1024
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     warm_up_steps: int = 30
     weight_decay: float = 0.1
     hidden: int = 512
