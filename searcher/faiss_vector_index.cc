@@ -370,9 +370,9 @@ absl::StatusOr<std::unique_ptr<VectorIndex>> ParseVectorIndex(std::span<const ui
   }
   std::vector<uint64_t> ids(header.positions);
   std::vector<uint8_t> removed(header.positions);
-  std::memcpy(ids.data(), rest.data(), ids.size() * sizeof(uint64_t));
+  std::copy_n(rest.data(), ids.size() * sizeof(uint64_t), reinterpret_cast<uint8_t*>(ids.data()));
   rest = rest.subspan(ids.size() * sizeof(uint64_t));
-  std::memcpy(removed.data(), rest.data(), removed.size());
+  std::copy_n(rest.data(), removed.size(), removed.data());
   rest = rest.subspan(removed.size());
   const auto kind = static_cast<IndexKind>(header.kind);
   try {

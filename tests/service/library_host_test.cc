@@ -232,6 +232,8 @@ TEST(LibraryHostTest, MoreCallsThanAllowedAreRefusedAtOnce) {
   const auto writer = hosted.library().ImportAssets(context.get(), &response);
   eidetic::v1::ImportAssetsRequest item;
   ASSERT_TRUE(writer->Write(item));
+  // Time to be admitted: a status call that comes first would have it refused.
+  absl::SleepFor(absl::Seconds(1));
   eidetic::v1::GetStatusResponse ignored;
   grpc::Status refused;
   const absl::Time deadline = absl::Now() + absl::Seconds(10);
