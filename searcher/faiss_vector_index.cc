@@ -55,7 +55,7 @@ class SpanReader : public faiss::IOReader {
   size_t operator()(void* out, size_t size, size_t items) override {
     if (size == 0) return 0;
     const size_t whole = std::min(items, bytes_.size() / size);
-    std::memcpy(out, bytes_.data(), whole * size);
+    if (whole > 0) std::memcpy(out, bytes_.data(), whole * size);
     bytes_ = bytes_.subspan(whole * size);
     return whole;
   }
