@@ -90,7 +90,7 @@ void AddCaptionCommand(CLI::App& app, Command& command) {
   caption->footer(
       "Captions come from the texts of the library and from the bank of phrases that ships with the model;\n"
       "each says its source.");
-  caption->add_option("IMAGE", options->images, "Pictures, of the library or not")->required();
+  caption->add_option("IMAGE", options->images, "Pictures, of the library or not")->type_name("")->required();
   caption->add_option("--limit", options->limit, "Most captions to show")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();

@@ -155,7 +155,9 @@ void AddIndexCommand(CLI::App& app, Command& command) {
       "are\n"
       "listed with a reason and skipped (exit code 3). Ctrl-C stops cleanly; the same command goes on.\n"
       "Texts beside photos (photo.jpg.txt, photo.txt) and in them (XMP, IPTC, EXIF) become captions.");
-  index->add_option("PATH", options->paths, "Folders (searched to the bottom) and files")->required();
+  index->add_option("PATH", options->paths, "Folders (searched to the bottom) and files")
+      ->type_name("")
+      ->required();
   index
       ->add_option("--captions", options->captions,
                    "Texts for the photos: lines of image TAB caption, or image TAB index TAB caption")

@@ -107,11 +107,11 @@ void AddModelCommand(CLI::App& app, Command& command) {
   auto name = std::make_shared<std::string>();
   CLI::App* show =
       model->add_subcommand("show", "Show what a model is and by which rules it takes its input");
-  show->add_option("MODEL", *name, "Name or folder");
+  show->add_option("MODEL", *name, "Name or folder")->type_name("");
   show->callback([&command, name] { command.run = [&command, name] { return RunShow(command, *name); }; });
   CLI::App* check = model->add_subcommand("check", "Run a model against its own reference vectors");
   check->footer("Exit code 1 when a distance is above the limit.");
-  check->add_option("MODEL", *name, "Name or folder");
+  check->add_option("MODEL", *name, "Name or folder")->type_name("");
   check->callback([&command, name] { command.run = [&command, name] { return RunCheck(command, *name); }; });
 }
 

@@ -235,7 +235,7 @@ void AddSearchCommand(CLI::App& app, Command& command) {
       "  eidetic search \"at night\" --image harbour.jpg --limit 20\n"
       "  eidetic search \"a beach\" --not \"people\"\n"
       "  eidetic search --queries queries.txt --json");
-  search->add_option("TEXT", options->text, "What the picture shows, in English");
+  search->add_option("TEXT", options->text, "What the picture shows, in English")->type_name("");
   search->add_option("--image", options->image, "A picture to start from; with TEXT both count alike")
       ->type_name("FILE");
   search->add_option("--not", options->not_text, "What the picture should not show")->type_name("TEXT");
@@ -252,7 +252,7 @@ void AddSimilarCommand(CLI::App& app, Command& command) {
   auto options = std::make_shared<SimilarOptions>();
   CLI::App* similar = app.add_subcommand("similar", "Find pictures that look like a picture");
   similar->footer("A picture that is in the library itself is the first of its own hits.");
-  similar->add_option("IMAGE", options->images, "Pictures, of the library or not");
+  similar->add_option("IMAGE", options->images, "Pictures, of the library or not")->type_name("");
   similar->add_option("--id", options->id, "A picture of the library by its id")->type_name("ID");
   AddResultOptions(similar, options->limit, options->exact, options->explain);
   similar->callback(

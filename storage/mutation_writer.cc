@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "proto/status_macros.h"
+#include "storage/caption_reader.h"
 #include "storage/keys.h"
 #include "storage/record_codec.h"
 #include "storage/rocksdb_status.h"
@@ -190,20 +191,9 @@ absl::StatusOr<PathRecord> MutationWriter::ReadPath(absl::string_view path) {
 }
 
 absl::StatusOr<std::vector<CaptionEntry>> MutationWriter::ReadCaptions(Ordinal ordinal) {
-  std::vector<CaptionEntry> entries;
   const std::unique_ptr<rocksdb::Iterator> iterator(batch_.NewIteratorWithBase(
       families_.captions, db_->NewIterator(rocksdb::ReadOptions(), families_.captions)));
-  for (iterator->Seek(CaptionKey(MakeCaptionId(ordinal, 0))); iterator->Valid(); iterator->Next()) {
-    const std::optional<uint64_t> id = ParseUint64Key(ToView(iterator->key()));
-    if (!id.has_value() || CaptionOrdinal(*id) != ordinal) break;
-    CaptionEntry entry{.id = *id, .record = {}};
-    EIDETIC_RETURN_IF_ERROR(
-        AddContext(DecodeRecord(ToView(iterator->key()), ToView(iterator->value()), entry.record),
-                   absl::StrCat("caption ", *id)));
-    entries.push_back(std::move(entry));
-  }
-  EIDETIC_RETURN_IF_ERROR(FromRocksDb(iterator->status(), "reading captions"));
-  return entries;
+  return ReadCaptionsThrough(*iterator, ordinal);
 }
 
 absl::Status MutationWriter::Put(rocksdb::ColumnFamilyHandle* family, absl::string_view key,

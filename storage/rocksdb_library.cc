@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "proto/status_macros.h"
+#include "storage/caption_reader.h"
 #include "storage/keys.h"
 #include "storage/library_folder.h"
 #include "storage/mutation_writer.h"
@@ -380,20 +381,9 @@ absl::StatusOr<std::vector<std::optional<Asset>>> RocksDbLibrary::GetAssets(
 }
 
 absl::StatusOr<std::vector<CaptionEntry>> RocksDbLibrary::GetCaptions(Ordinal ordinal) const {
-  std::vector<CaptionEntry> entries;
   const std::unique_ptr<rocksdb::Iterator> iterator(
       db_->NewIterator(rocksdb::ReadOptions(), families_.captions));
-  for (iterator->Seek(CaptionKey(MakeCaptionId(ordinal, 0))); iterator->Valid(); iterator->Next()) {
-    const std::optional<uint64_t> id = ParseUint64Key(ToView(iterator->key()));
-    if (!id.has_value() || CaptionOrdinal(*id) != ordinal) break;
-    CaptionEntry entry{.id = *id, .record = {}};
-    EIDETIC_RETURN_IF_ERROR(
-        AddContext(DecodeRecord(ToView(iterator->key()), ToView(iterator->value()), entry.record),
-                   absl::StrCat("caption ", *id)));
-    entries.push_back(std::move(entry));
-  }
-  EIDETIC_RETURN_IF_ERROR(FromRocksDb(iterator->status(), "reading captions"));
-  return entries;
+  return ReadCaptionsThrough(*iterator, ordinal);
 }
 
 absl::StatusOr<std::vector<std::pair<CaptionId, std::vector<float>>>> RocksDbLibrary::GetCaptionEmbeddings(
