@@ -8,11 +8,13 @@
 #include <thread>
 #include <utility>
 
+#include "absl/base/call_once.h"
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "encoder/image_preprocessor.h"
 #include "encoder/model_folder.h"
+#include "encoder/onnx_file_check.h"
 #include "encoder/onnx_tower.h"
 #include "encoder/tokenizer.h"
 #include "proto/status_macros.h"
@@ -25,6 +27,15 @@ constexpr size_t kPictureBatch = 8;
 // What a text tower takes when neither config.json nor the graph says.
 constexpr int kDefaultMaxTokens = 512;
 constexpr char kProbeText[] = "a photo";
+
+// Some errors name the file within the folder only.
+absl::Status NameFolder(const absl::Status& status, const std::string& folder) {
+  return status.message().find(folder) == absl::string_view::npos ? AddContext(status, folder) : status;
+}
+
+absl::Status ProbeError(const absl::Status& status) {
+  return absl::InvalidArgumentError(absl::StrCat("a probe of the model failed: ", status.message()));
+}
 
 }  // namespace
 
@@ -43,41 +54,88 @@ class DualEncoder::Impl {
  public:
   absl::Status Load(const std::string& folder, const DualEncoderOptions& options);
 
-  absl::StatusOr<Embeddings> EncodePictures(std::span<const PreparedPicture> pictures) const;
+  absl::StatusOr<Embeddings> EncodePictures(std::span<const PreparedPicture> pictures);
   absl::StatusOr<Embeddings> EncodeTexts(std::span<const std::string> texts) const;
 
   ModelInfo info;
   std::optional<ImagePreprocessor> preprocessor;
 
  private:
-  absl::Status LoadTowers(const ModelFolder& folder, const DualEncoderOptions& options);
-  absl::Status LoadTokenizer(const ModelFolder& folder);
-  absl::Status CheckTowers(const ModelFolder& folder) const;
-  absl::Status CheckDimension(const ModelFolder& folder);
-  absl::Status Probe();
+  using Tower = std::unique_ptr<OnnxTower>;
 
-  absl::StatusOr<std::vector<float>> RunImageTower(std::span<const float> pixels, int count) const;
+  absl::StatusOr<Tower> OpenTower(TowerKind kind, absl::string_view model, const char* file,
+                                  int threads) const;
+  // Opened and of the preprocessor's size, not yet compared with the text tower.
+  absl::StatusOr<Tower> OpenImageTower(absl::string_view model) const;
+  // Opened and checked by the first call, if Load has not done so.
+  absl::StatusOr<const OnnxTower*> ImageTower();
+
+  absl::Status LoadTokenizer(const ModelFolder& folder);
+  absl::Status CheckPictureSize() const;
+  absl::Status FindDimension();
+  absl::Status CheckConfiguredDimension() const;
+  absl::Status CheckImageDimension(const OnnxTower& tower) const;
+  absl::Status ProbeTexts() const;
+  absl::Status ProbePictures(const OnnxTower& tower) const;
+
+  absl::StatusOr<Embeddings> RunPictures(const OnnxTower& tower,
+                                         std::span<const PreparedPicture> pictures) const;
+  absl::StatusOr<std::vector<float>> RunImageTower(const OnnxTower& tower, std::span<const float> pixels,
+                                                   int count) const;
   // `rows` all have the same length.
   absl::StatusOr<std::vector<float>> RunTextTower(std::span<const std::vector<int64_t>* const> rows) const;
   absl::Status Store(std::span<const float> rows, std::span<const size_t> places, const OnnxTower& tower,
                      Embeddings& embeddings) const;
 
   Ort::Env env_{ORT_LOGGING_LEVEL_FATAL, "eidetic"};
-  std::unique_ptr<OnnxTower> image_tower_;
-  std::unique_ptr<OnnxTower> text_tower_;
+  DualEncoderOptions options_;
+  ModelConfig config_;
+  Tower text_tower_;
   std::unique_ptr<Tokenizer> tokenizer_;
   // Batches of texts that one call embeds at a time.
   size_t text_threads_ = 1;
+
+  absl::once_flag image_tower_once_;
+  absl::StatusOr<Tower> image_tower_;
+  // The .onnx file, until a lazy encoder needs it: the one that was hashed.
+  std::string image_model_;
 };
 
 absl::Status DualEncoder::Impl::Load(const std::string& path, const DualEncoderOptions& options) {
-  EIDETIC_ASSIGN_OR_RETURN(const ModelFolder folder, ReadModelFolder(path));
+  options_ = options;
+  text_threads_ = options.threads > 0 ? static_cast<size_t>(options.threads)
+                                      : std::max(1U, std::thread::hardware_concurrency());
+  EIDETIC_ASSIGN_OR_RETURN(ModelFolder folder, ReadModelFolder(path));
+  config_ = folder.config;
   EIDETIC_ASSIGN_OR_RETURN(
       preprocessor, ImagePreprocessor::FromJson(folder.Contents(kPreprocessorFile), kPreprocessorFile));
-  EIDETIC_RETURN_IF_ERROR(LoadTowers(folder, options));
-  EIDETIC_RETURN_IF_ERROR(CheckTowers(folder));
-  EIDETIC_RETURN_IF_ERROR(CheckDimension(folder));
-  if (options.probe) EIDETIC_RETURN_IF_ERROR(Probe());
+  EIDETIC_RETURN_IF_ERROR(CheckPictureSize());
+
+  // The two sessions take most of the time of a load; they are made side by
+  // side, and so is the fingerprint.
+  absl::StatusOr<Tower> image_tower = Tower();
+  absl::StatusOr<Tower> text_tower;
+  {
+    std::jthread image_loader([&] {
+      const absl::string_view model = folder.Contents(kVisionModelFile);
+      if (!options.lazy) {
+        image_tower = OpenImageTower(model);
+      } else if (const absl::Status status = CheckOnnxFile(model, kVisionModelFile); !status.ok()) {
+        image_tower = status;
+      }
+    });
+    std::jthread hasher([&] { info.fingerprint = FingerprintOf(folder); });
+    text_tower = OpenTower(TowerKind::kText, folder.Contents(kTextModelFile), kTextModelFile, /*threads=*/1);
+  }
+  EIDETIC_RETURN_IF_ERROR(image_tower.status());
+  EIDETIC_ASSIGN_OR_RETURN(text_tower_, std::move(text_tower));
+  EIDETIC_RETURN_IF_ERROR(LoadTokenizer(folder));
+  EIDETIC_RETURN_IF_ERROR(FindDimension());
+  if (!options.lazy) EIDETIC_RETURN_IF_ERROR(CheckImageDimension(**image_tower));
+  EIDETIC_RETURN_IF_ERROR(CheckConfiguredDimension());
+  if (options.probe) EIDETIC_RETURN_IF_ERROR(ProbeTexts());
+  if (options.probe && !options.lazy) EIDETIC_RETURN_IF_ERROR(ProbePictures(**image_tower));
+
   info.name = folder.name;
   info.folder = folder.path;
   info.image_width = preprocessor->width();
@@ -89,28 +147,50 @@ absl::Status DualEncoder::Impl::Load(const std::string& path, const DualEncoderO
     info.files.push_back(file.name);
     info.total_bytes += file.contents.size();
   }
+  if (options.lazy) {
+    image_model_ = folder.TakeContents(kVisionModelFile);
+  } else {
+    absl::call_once(image_tower_once_, [&] { image_tower_ = std::move(image_tower); });
+  }
   return absl::OkStatus();
 }
 
-// The two sessions take most of the time of a load; they are made side by side,
-// and so are the fingerprint and the tokenizer.
-absl::Status DualEncoder::Impl::LoadTowers(const ModelFolder& folder, const DualEncoderOptions& options) {
-  const auto load = [&](TowerKind kind, const char* file, int threads) {
-    return OnnxTower::Load(env_, kind, folder.Contents(file), file, threads);
-  };
-  text_threads_ = options.threads > 0 ? static_cast<size_t>(options.threads)
-                                      : std::max(1U, std::thread::hardware_concurrency());
-  absl::StatusOr<std::unique_ptr<OnnxTower>> image_tower;
-  absl::StatusOr<std::unique_ptr<OnnxTower>> text_tower;
-  {
-    std::jthread image_loader(
-        [&] { image_tower = load(TowerKind::kImage, kVisionModelFile, options.threads); });
-    std::jthread hasher([&] { info.fingerprint = FingerprintOf(folder); });
-    text_tower = load(TowerKind::kText, kTextModelFile, /*threads=*/1);
+absl::StatusOr<DualEncoder::Impl::Tower> DualEncoder::Impl::OpenTower(TowerKind kind, absl::string_view model,
+                                                                      const char* file, int threads) const {
+  EIDETIC_ASSIGN_OR_RETURN(Tower tower, OnnxTower::Load(env_, kind, model, file, threads));
+  if (tower->fixed_batch() > 1) {
+    return absl::InvalidArgumentError(absl::StrCat(file, ": takes batches of exactly ", tower->fixed_batch(),
+                                                   "; export it with a batch of any size, or of 1"));
   }
-  EIDETIC_ASSIGN_OR_RETURN(image_tower_, std::move(image_tower));
-  EIDETIC_ASSIGN_OR_RETURN(text_tower_, std::move(text_tower));
-  return LoadTokenizer(folder);
+  return tower;
+}
+
+absl::StatusOr<DualEncoder::Impl::Tower> DualEncoder::Impl::OpenImageTower(absl::string_view model) const {
+  EIDETIC_ASSIGN_OR_RETURN(Tower tower,
+                           OpenTower(TowerKind::kImage, model, kVisionModelFile, options_.threads));
+  const int width = preprocessor->width();
+  const int height = preprocessor->height();
+  const bool fits = (tower->fixed_width() == 0 || tower->fixed_width() == width) &&
+                    (tower->fixed_height() == 0 || tower->fixed_height() == height);
+  if (!fits) {
+    return absl::InvalidArgumentError(absl::StrCat(kPreprocessorFile, " makes pictures of ", width, " × ",
+                                                   height, ", but ", kVisionModelFile, " takes ",
+                                                   tower->fixed_width(), " × ", tower->fixed_height()));
+  }
+  return tower;
+}
+
+absl::StatusOr<const OnnxTower*> DualEncoder::Impl::ImageTower() {
+  absl::call_once(image_tower_once_, [this] {
+    const std::string model = std::exchange(image_model_, {});
+    image_tower_ = OpenImageTower(model);
+    absl::Status status = image_tower_.status();
+    if (status.ok()) status = CheckImageDimension(**image_tower_);
+    if (status.ok() && options_.probe) status = ProbePictures(**image_tower_);
+    if (!status.ok()) image_tower_ = NameFolder(status, info.folder);
+  });
+  EIDETIC_RETURN_IF_ERROR(image_tower_.status());
+  return image_tower_->get();
 }
 
 absl::Status DualEncoder::Impl::LoadTokenizer(const ModelFolder& folder) {
@@ -126,75 +206,63 @@ absl::Status DualEncoder::Impl::LoadTokenizer(const ModelFolder& folder) {
   return absl::OkStatus();
 }
 
-absl::Status DualEncoder::Impl::CheckTowers(const ModelFolder& folder) const {
-  for (const OnnxTower* tower : {image_tower_.get(), text_tower_.get()}) {
-    if (tower->fixed_batch() > 1) {
-      return absl::InvalidArgumentError(absl::StrCat(tower->file(), ": takes batches of exactly ",
-                                                     tower->fixed_batch(),
-                                                     "; export it with a batch of any size, or of 1"));
-    }
-  }
+absl::Status DualEncoder::Impl::CheckPictureSize() const {
   const int width = preprocessor->width();
   const int height = preprocessor->height();
-  const bool fits = (image_tower_->fixed_width() == 0 || image_tower_->fixed_width() == width) &&
-                    (image_tower_->fixed_height() == 0 || image_tower_->fixed_height() == height);
-  if (!fits) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        kPreprocessorFile, " makes pictures of ", width, " × ", height, ", but ", kVisionModelFile, " takes ",
-        image_tower_->fixed_width(), " × ", image_tower_->fixed_height()));
-  }
-  const std::optional<int> side = folder.config.image_size;
-  if (side && (*side != width || *side != height)) {
-    return absl::InvalidArgumentError(absl::StrCat(kPreprocessorFile, " makes pictures of ", width, " × ",
-                                                   height, ", but ", kConfigFile,
-                                                   " says vision_config: image_size ", *side));
-  }
+  const std::optional<int> side = config_.image_size;
+  if (!side || (*side == width && *side == height)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(kPreprocessorFile, " makes pictures of ", width, " × ",
+                                                 height, ", but ", kConfigFile,
+                                                 " says vision_config: image_size ", *side));
+}
+
+// The text graph's output shape says the dimension, or one run does.
+absl::Status DualEncoder::Impl::FindDimension() {
+  info.dimension = text_tower_->dimension();
+  if (info.dimension != 0) return absl::OkStatus();
+  const std::vector<int64_t> ids = tokenizer_->Encode(kProbeText);
+  const std::vector<int64_t>* rows[] = {&ids};
+  EIDETIC_ASSIGN_OR_RETURN(const std::vector<float> row, RunTextTower(rows));
+  info.dimension = static_cast<int>(row.size());
   return absl::OkStatus();
 }
 
-// The graphs' output shapes say the dimension, or config.json does, or one run.
-absl::Status DualEncoder::Impl::CheckDimension(const ModelFolder& folder) {
-  int image_dimension = image_tower_->dimension();
-  if (image_dimension == 0) {
+absl::Status DualEncoder::Impl::CheckConfiguredDimension() const {
+  if (!config_.dimension || *config_.dimension == info.dimension) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(kConfigFile, ": projection_dim is ", *config_.dimension,
+                                                 ", but ", kTextModelFile, " gives ", info.dimension,
+                                                 " values"));
+}
+
+absl::Status DualEncoder::Impl::CheckImageDimension(const OnnxTower& tower) const {
+  int dimension = tower.dimension();
+  if (dimension == 0) {
     const std::vector<float> grey(preprocessor->tensor_size(), 0.0f);
-    EIDETIC_ASSIGN_OR_RETURN(const std::vector<float> row, RunImageTower(grey, 1));
-    image_dimension = static_cast<int>(row.size());
+    EIDETIC_ASSIGN_OR_RETURN(const std::vector<float> row, RunImageTower(tower, grey, 1));
+    dimension = static_cast<int>(row.size());
   }
-  int text_dimension = text_tower_->dimension();
-  if (text_dimension == 0) {
-    const std::vector<int64_t> ids = tokenizer_->Encode(kProbeText);
-    const std::vector<int64_t>* rows[] = {&ids};
-    EIDETIC_ASSIGN_OR_RETURN(const std::vector<float> row, RunTextTower(rows));
-    text_dimension = static_cast<int>(row.size());
-  }
-  if (image_dimension != text_dimension) {
-    return absl::InvalidArgumentError(absl::StrCat(kVisionModelFile, " gives ", image_dimension, " values, ",
-                                                   kTextModelFile, " gives ", text_dimension,
-                                                   ": the towers do not share a space"));
-  }
-  if (folder.config.dimension && *folder.config.dimension != image_dimension) {
-    return absl::InvalidArgumentError(absl::StrCat(kConfigFile, ": projection_dim is ",
-                                                   *folder.config.dimension, ", but the towers give ",
-                                                   image_dimension, " values"));
-  }
-  info.dimension = image_dimension;
-  return absl::OkStatus();
+  if (dimension == info.dimension) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(kVisionModelFile, " gives ", dimension, " values, ",
+                                                 kTextModelFile, " gives ", info.dimension,
+                                                 ": the towers do not share a space"));
 }
 
-absl::Status DualEncoder::Impl::Probe() {
+absl::Status DualEncoder::Impl::ProbeTexts() const {
   const std::string text = kProbeText;
-  absl::Status status = EncodeTexts({&text, 1}).status();
-  if (status.ok()) {
-    const PreparedPicture grey{.info = {}, .tensor = std::vector<float>(preprocessor->tensor_size(), 0.1f)};
-    status = EncodePictures({&grey, 1}).status();
-  }
-  if (status.ok()) return status;
-  return absl::InvalidArgumentError(absl::StrCat("a probe of the model failed: ", status.message()));
+  const absl::Status status = EncodeTexts({&text, 1}).status();
+  return status.ok() ? status : ProbeError(status);
 }
 
-absl::StatusOr<std::vector<float>> DualEncoder::Impl::RunImageTower(std::span<const float> pixels,
+absl::Status DualEncoder::Impl::ProbePictures(const OnnxTower& tower) const {
+  const PreparedPicture grey{.info = {}, .tensor = std::vector<float>(preprocessor->tensor_size(), 0.1f)};
+  const absl::Status status = RunPictures(tower, {&grey, 1}).status();
+  return status.ok() ? status : ProbeError(status);
+}
+
+absl::StatusOr<std::vector<float>> DualEncoder::Impl::RunImageTower(const OnnxTower& tower,
+                                                                    std::span<const float> pixels,
                                                                     int count) const {
-  return image_tower_->EncodePixels(pixels, count, preprocessor->height(), preprocessor->width());
+  return tower.EncodePixels(pixels, count, preprocessor->height(), preprocessor->width());
 }
 
 absl::StatusOr<std::vector<float>> DualEncoder::Impl::RunTextTower(
@@ -223,14 +291,19 @@ absl::Status DualEncoder::Impl::Store(std::span<const float> rows, std::span<con
   return absl::OkStatus();
 }
 
-absl::StatusOr<Embeddings> DualEncoder::Impl::EncodePictures(
-    std::span<const PreparedPicture> pictures) const {
+absl::StatusOr<Embeddings> DualEncoder::Impl::EncodePictures(std::span<const PreparedPicture> pictures) {
+  EIDETIC_ASSIGN_OR_RETURN(const OnnxTower* tower, ImageTower());
+  return RunPictures(*tower, pictures);
+}
+
+absl::StatusOr<Embeddings> DualEncoder::Impl::RunPictures(const OnnxTower& tower,
+                                                          std::span<const PreparedPicture> pictures) const {
   const size_t tensor_size = preprocessor->tensor_size();
   Embeddings embeddings{.dimension = info.dimension,
                         .values = std::vector<float>(pictures.size() * info.dimension)};
   std::vector<size_t> places(pictures.size());
   std::iota(places.begin(), places.end(), size_t{0});
-  const size_t batch = image_tower_->fixed_batch() == 1 ? 1 : kPictureBatch;
+  const size_t batch = tower.fixed_batch() == 1 ? 1 : kPictureBatch;
   for (size_t first = 0; first < pictures.size(); first += batch) {
     const size_t count = std::min(batch, pictures.size() - first);
     std::vector<float> pixels;
@@ -242,9 +315,10 @@ absl::StatusOr<Embeddings> DualEncoder::Impl::EncodePictures(
       }
       pixels.insert(pixels.end(), picture.tensor.begin(), picture.tensor.end());
     }
-    EIDETIC_ASSIGN_OR_RETURN(const std::vector<float> rows, RunImageTower(pixels, static_cast<int>(count)));
+    EIDETIC_ASSIGN_OR_RETURN(const std::vector<float> rows,
+                             RunImageTower(tower, pixels, static_cast<int>(count)));
     EIDETIC_RETURN_IF_ERROR(
-        Store(rows, std::span<const size_t>(places).subspan(first, count), *image_tower_, embeddings));
+        Store(rows, std::span<const size_t>(places).subspan(first, count), tower, embeddings));
   }
   return embeddings;
 }
@@ -311,10 +385,7 @@ absl::StatusOr<std::unique_ptr<DualEncoder>> DualEncoder::Load(const std::string
     return absl::InternalError(absl::StrCat("ONNX Runtime cannot start: ", error.what()));
   }
   const absl::Status status = impl->Load(folder, options);
-  if (!status.ok()) {
-    // Some errors name the file within the folder only.
-    return status.message().find(folder) == absl::string_view::npos ? AddContext(status, folder) : status;
-  }
+  if (!status.ok()) return NameFolder(status, folder);
   return absl::WrapUnique(new DualEncoder(std::move(impl)));
 }
 

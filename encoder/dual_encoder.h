@@ -51,6 +51,13 @@ struct DualEncoderOptions {
   // Run each tower once on a probe at load and refuse the model when the answer
   // has the wrong shape, is not finite or is all zero.
   bool probe = true;
+  // Leave the image tower's session for the first EncodePictures, so that a text
+  // query does not pay for it. Everything else is validated at load: all files
+  // are read and hashed, the image tower is a whole ONNX file without external
+  // data, and the text tower, which says the dimension, runs. The image tower is
+  // held to the remaining rules at its first use; its file stays in memory until
+  // then.
+  bool lazy = false;
 };
 
 // What a model folder says of itself.
@@ -91,7 +98,8 @@ class DualEncoder {
 
   // Runs the image tower, 8 pictures at a time. kInvalidArgument when a picture
   // was prepared for another model, kInternal when a tower fails or its answer
-  // is not finite or all zero.
+  // is not finite or all zero; loaded lazily, also Load's errors of the image
+  // tower, the same at every call.
   absl::StatusOr<Embeddings> EncodePictures(std::span<const PreparedPicture> pictures) const;
 
   // Runs the text tower, up to 32 texts at a time. Texts of equal length in

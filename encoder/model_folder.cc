@@ -74,6 +74,13 @@ absl::string_view ModelFolder::Contents(absl::string_view file) const {
   return found == files.end() ? absl::string_view() : absl::string_view(found->contents);
 }
 
+std::string ModelFolder::TakeContents(absl::string_view file) {
+  for (File& entry : files) {
+    if (entry.name == file) return std::exchange(entry.contents, {});
+  }
+  return {};
+}
+
 absl::StatusOr<ModelFolder> ReadModelFolder(const std::string& path) {
   std::error_code error;
   const std::filesystem::file_status facts = std::filesystem::status(path, error);

@@ -45,6 +45,8 @@ struct ModelFolder {
 
   // Empty for tokenizer_config.json when the folder has none.
   absl::string_view Contents(absl::string_view file) const;
+  // Moves the contents out; the file is then empty here.
+  std::string TakeContents(absl::string_view file);
 };
 
 // Errors: kNotFound (the folder or a required file), kInvalidArgument (a file

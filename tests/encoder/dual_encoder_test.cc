@@ -361,6 +361,114 @@ TEST(DualEncoderTest, WithoutProbeABadTowerIsFoundAtItsFirstUse) {
   EXPECT_THAT(std::string(status.message()), HasSubstr(kText));
 }
 
+class LazyDualEncoderTest : public testing::Test {
+ protected:
+  absl::StatusOr<std::unique_ptr<DualEncoder>> Load() const {
+    return DualEncoder::Load(model_.folder(), {.threads = 1, .lazy = true});
+  }
+
+  const TinyModel model_;
+};
+
+TEST_F(LazyDualEncoderTest, GivesTheVectorsOfAnEagerOne) {
+  const auto eager = LoadOk(model_);
+  const auto lazy = Load();
+  ASSERT_TRUE(lazy.ok()) << lazy.status();
+  EXPECT_EQ((*lazy)->info().fingerprint, eager->info().fingerprint);
+  EXPECT_EQ((*lazy)->info().dimension, eager->info().dimension);
+  EXPECT_EQ((*lazy)->info().files, eager->info().files);
+  EXPECT_EQ((*lazy)->info().total_bytes, eager->info().total_bytes);
+  const PreparedPicture picture = Noise(*eager, 1);
+  const auto row = (*lazy)->EncodePictures({&picture, 1});
+  ASSERT_TRUE(row.ok()) << row.status();
+  EXPECT_EQ(row->values, eager->EncodePictures({&picture, 1})->values);
+}
+
+// The vectors must be those of the fingerprint.
+TEST_F(LazyDualEncoderTest, UsesTheTowerThatWasHashed) {
+  const auto lazy = Load();
+  ASSERT_TRUE(lazy.ok()) << lazy.status();
+  const PreparedPicture picture = Noise(**lazy, 1);
+  const std::vector<float> expected = LoadOk(model_)->EncodePictures({&picture, 1})->values;
+  model_.UseGraph(kVision, "vision_nan.onnx");
+  const auto row = (*lazy)->EncodePictures({&picture, 1});
+  ASSERT_TRUE(row.ok()) << row.status();
+  EXPECT_EQ(row->values, expected);
+}
+
+TEST_F(LazyDualEncoderTest, ManyThreadsMayComeFirst) {
+  const auto eager = LoadOk(model_);
+  const PreparedPicture picture = Noise(*eager, 1);
+  const std::vector<float> expected = eager->EncodePictures({&picture, 1})->values;
+  const auto lazy = Load();
+  ASSERT_TRUE(lazy.ok()) << lazy.status();
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      const auto row = (*lazy)->EncodePictures({&picture, 1});
+      ASSERT_TRUE(row.ok()) << row.status();
+      EXPECT_EQ(row->values, expected);
+    });
+  }
+}
+
+TEST_F(LazyDualEncoderTest, ABadImageTowerIsFoundAtItsFirstUseAndLeavesTextsAlone) {
+  const struct {
+    const char* graph;
+    const char* message;
+  } cases[] = {{"vision_nan.onnx", "not finite"},
+               {"vision_zero.onnx", "all zero"},
+               {"vision_two_inputs.onnx", "one input"},
+               {"vision_batch_4.onnx", "batches of exactly 4"},
+               {"vision_other_side.onnx", "16"},
+               {"vision_other_output.onnx", "is an embedding"},
+               {"text_dimension_16.onnx", "an image tower has one input"}};
+  for (const auto& test : cases) {
+    SCOPED_TRACE(test.graph);
+    model_.UseGraph(kVision, test.graph);
+    const auto lazy = Load();
+    ASSERT_TRUE(lazy.ok()) << lazy.status();
+    const PreparedPicture picture = Noise(**lazy, 1);
+    for (int call = 0; call < 2; ++call) {
+      const absl::Status status = (*lazy)->EncodePictures({&picture, 1}).status();
+      EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+      EXPECT_THAT(std::string(status.message()),
+                  AllOf(HasSubstr(model_.folder()), HasSubstr(kVision), HasSubstr(test.message)));
+    }
+    const std::string text = "dog";
+    EXPECT_TRUE((*lazy)->EncodeTexts({&text, 1}).ok());
+  }
+}
+
+TEST_F(LazyDualEncoderTest, TowersOfTwoDimensionsAreFoundAtTheFirstPicture) {
+  model_.UseGraph(kText, "text_dimension_16.onnx");
+  model_.Replace("config.json", "\"projection_dim\": 8", "\"projection_dim\": 16");
+  const auto lazy = Load();
+  ASSERT_TRUE(lazy.ok()) << lazy.status();
+  const PreparedPicture picture = Noise(**lazy, 1);
+  const absl::Status status = (*lazy)->EncodePictures({&picture, 1}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("do not share a space"));
+}
+
+TEST_F(LazyDualEncoderTest, EverythingElseIsCheckedAtLoad) {
+  const std::string vision = model_.Read(kVision);
+  const auto expect_refused = [&](absl::StatusCode code, const char* file) {
+    const absl::Status status = Load().status();
+    EXPECT_EQ(status.code(), code) << status;
+    EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr(model_.folder()), HasSubstr(file)));
+  };
+  model_.Write(kVision, vision.substr(0, vision.size() / 2));
+  expect_refused(absl::StatusCode::kInvalidArgument, kVision);
+  model_.UseGraph(kVision, "text_external.onnx");
+  expect_refused(absl::StatusCode::kUnimplemented, kVision);
+  model_.Remove(kVision);
+  expect_refused(absl::StatusCode::kNotFound, kVision);
+  model_.Write(kVision, vision);
+  model_.UseGraph(kText, "text_nan.onnx");
+  expect_refused(absl::StatusCode::kInvalidArgument, kText);
+}
+
 TEST(NormalizeEmbeddingTest, MakesUnitLengthOrRefuses) {
   std::vector<float> vector = {3, 4};
   ASSERT_TRUE(NormalizeEmbedding(vector).ok());
