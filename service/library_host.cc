@@ -172,11 +172,13 @@ absl::StatusOr<std::unique_ptr<LibraryHost>> LibraryHost::Open(const LibraryHost
   EIDETIC_ASSIGN_OR_RETURN(std::unique_ptr<searcher::SearchEngine> engine,
                            searcher::SearchEngine::Open(library.get(), options.search_engine));
   EIDETIC_ASSIGN_OR_RETURN(std::string page_token_key, NewPageTokenKey());
-  auto host = std::make_unique<LibraryHostImpl>(std::make_unique<LibrarySession>(
-      std::move(library), std::move(engine),
-      ModelSessionOptions{
-          .folder = options.model_folder, .threads = options.encoder_threads, .limits = options.limits},
-      options.indexer, std::move(page_token_key)));
+  auto host = std::make_unique<LibraryHostImpl>(
+      std::make_unique<LibrarySession>(std::move(library), std::move(engine),
+                                       ModelSessionOptions{.folder = options.model_folder,
+                                                           .threads = options.encoder_threads,
+                                                           .lazy = !options.eager,
+                                                           .limits = options.limits},
+                                       options.indexer, std::move(page_token_key)));
   EIDETIC_RETURN_IF_ERROR(host->Start(options));
   return host;
 }

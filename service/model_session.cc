@@ -45,8 +45,9 @@ absl::StatusOr<const encoder::DualEncoder*> ModelSession::LoadEncoder() {
     if (options_.folder.empty()) {
       return absl::FailedPreconditionError("this needs a model, but none was given: name a model folder");
     }
-    EIDETIC_ASSIGN_OR_RETURN(owned_encoder_,
-                             encoder::DualEncoder::Load(options_.folder, {.threads = options_.threads}));
+    EIDETIC_ASSIGN_OR_RETURN(
+        owned_encoder_,
+        encoder::DualEncoder::Load(options_.folder, {.threads = options_.threads, .lazy = options_.lazy}));
     encoder_ = owned_encoder_.get();
   }
   return owned_encoder_.get();

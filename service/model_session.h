@@ -34,6 +34,8 @@ struct ModelSessionOptions {
   std::string folder;
   // Threads of one tower; 0: as many as cores.
   int threads = 0;
+  // Make the image tower's session only when a picture comes.
+  bool lazy = false;
   ServiceLimits limits;
 };
 
