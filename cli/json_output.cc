@@ -46,15 +46,26 @@ Json HitToJson(const eidetic::v1::SearchHit& hit) {
 }
 
 Json ExplanationToJson(const eidetic::v1::SearchExplanation& explanation) {
-  return {{"plan", explanation.plan()},
-          {"reason", explanation.reason()},
-          {"index_size", explanation.index_size()},
-          {"live_size", explanation.live_size()},
-          {"ef_search", explanation.ef_search()},
-          {"encode_micros", explanation.encode_micros()},
-          {"search_micros", explanation.search_micros()},
-          {"fetch_micros", explanation.fetch_micros()},
-          {"model_fingerprint", explanation.model_fingerprint()}};
+  Json json = {{"plan", explanation.plan()},
+               {"reason", explanation.reason()},
+               {"index_size", explanation.index_size()},
+               {"live_size", explanation.live_size()},
+               {"ef_search", explanation.ef_search()},
+               {"encode_micros", explanation.encode_micros()},
+               {"search_micros", explanation.search_micros()},
+               {"fetch_micros", explanation.fetch_micros()},
+               {"model_fingerprint", explanation.model_fingerprint()}};
+  if (explanation.has_filter()) {
+    const eidetic::v1::FilterExplanation& filter = explanation.filter();
+    json["filter"] = {{"matching_count", filter.matching_count()},
+                      {"filter_micros", filter.filter_micros()},
+                      {"cached", filter.cached()},
+                      {"estimated_exact_micros", filter.estimated_exact_micros()},
+                      {"estimated_graph_micros", filter.estimated_graph_micros()},
+                      {"estimated_comparisons", filter.estimated_comparisons()},
+                      {"last_sequence", filter.last_sequence()}};
+  }
+  return json;
 }
 
 Json CaptionHitToJson(const eidetic::v1::CaptionHit& hit) {

@@ -31,6 +31,7 @@ struct SearchOptions {
   std::string image;
   std::string not_text;
   std::string queries;
+  std::string filter;
   int limit = 10;
   int ef_search = 0;
   bool exact = false;
@@ -40,12 +41,17 @@ struct SearchOptions {
 struct SimilarOptions {
   std::vector<std::string> images;
   std::string id;
+  std::string filter;
   int limit = 10;
   bool exact = false;
   bool explain = false;
 };
 
-void AddResultOptions(CLI::App* app, int& limit, bool& exact, bool& explain) {
+void AddResultOptions(CLI::App* app, std::string& filter, int& limit, bool& exact, bool& explain) {
+  app->add_option("--filter", filter,
+                  "Only photos for which this is true, for example 'taken >= \"2023-06\" AND tag:beach' "
+                  "(docs/filters.md)")
+      ->type_name("EXPR");
   app->add_option("--limit", limit, "Most hits to show")->check(CLI::Range(1, 1000))->capture_default_str();
   app->add_flag("--exact", exact, "Compare with every photo instead of using the graph");
   app->add_flag("--explain", explain, "Say how the answer was found, and how long each part took");
@@ -68,7 +74,7 @@ absl::StatusOr<v1::SearchResponse> Search(const LibraryConnection& connection,
   return response;
 }
 
-void PrintHits(const Command& command, const v1::SearchResponse& response) {
+void PrintHits(const Command& command, const v1::SearchResponse& response, const std::string& filter) {
   for (const v1::SearchHit& hit : response.hits()) {
     const v1::Asset& asset = hit.asset();
     const std::string place =
@@ -77,7 +83,10 @@ void PrintHits(const Command& command, const v1::SearchResponse& response) {
                 command.terminal.Dim(absl::StrFormat("%3d  %.3f ", hit.rank(), hit.score())).c_str(),
                 place.c_str());
   }
-  if (response.hits().empty()) std::printf("Nothing found: the library holds no photos.\n");
+  if (response.hits().empty()) {
+    std::printf("Nothing found: %s.\n",
+                filter.empty() ? "the library holds no photos" : "no photo of the library passes the filter");
+  }
   if (response.has_explanation()) {
     const v1::SearchExplanation& how = response.explanation();
     std::printf("%s\n", command.terminal
@@ -89,6 +98,18 @@ void PrintHits(const Command& command, const v1::SearchResponse& response) {
                                 static_cast<double>(how.search_micros()) / 1e3,
                                 static_cast<double>(how.fetch_micros()) / 1e3, how.model_fingerprint()))
                             .c_str());
+    if (how.has_filter()) {
+      const v1::FilterExplanation& filtered = how.filter();
+      std::printf("%s\n",
+                  command.terminal
+                      .Dim(absl::StrFormat(
+                          "filter passes %d photos, found in %.1f ms%s; expected %d comparisons; "
+                          "comparing those that pass %.2f ms, graph %.2f ms",
+                          filtered.matching_count(), static_cast<double>(filtered.filter_micros()) / 1e3,
+                          filtered.cached() ? " (kept)" : "", filtered.estimated_comparisons(),
+                          filtered.estimated_exact_micros() / 1e3, filtered.estimated_graph_micros() / 1e3))
+                      .c_str());
+    }
   }
 }
 
@@ -116,6 +137,7 @@ absl::StatusOr<v1::SearchRequest> BaseRequest(const SearchOptions& options) {
   request.set_explain(options.explain);
   request.set_exact(options.exact);
   request.set_ef_search(options.ef_search);
+  request.set_filter(options.filter);
   if (!options.image.empty()) {
     EIDETIC_ASSIGN_OR_RETURN(*request.add_terms(), ImageTerm(options.image));
   }
@@ -148,7 +170,7 @@ int RunQueries(const Command& command, const SearchOptions& options) {
       PrintJson(ResultsToJson(query, *response));
     } else {
       std::printf("%s\n", command.terminal.Bold(query).c_str());
-      PrintHits(command, *response);
+      PrintHits(command, *response, options.filter);
     }
   }
   if (const absl::Status closed = (*connection)->Close(); !closed.ok()) return Fail(command, closed);
@@ -180,7 +202,7 @@ int RunSearch(const Command& command, const SearchOptions& options) {
   if (command.options.json) {
     PrintHitsAsJson(*response, "");
   } else {
-    PrintHits(command, *response);
+    PrintHits(command, *response, options.filter);
   }
   if (const absl::Status closed = (*connection)->Close(); !closed.ok()) return Fail(command, closed);
   return kDone;
@@ -201,6 +223,7 @@ int RunSimilar(const Command& command, const SimilarOptions& options) {
       request.set_page_size(options.limit);
       request.set_exact(options.exact);
       request.set_explain(options.explain);
+      request.set_filter(options.filter);
       if (image.empty()) {
         request.add_terms()->set_asset_id(options.id);
       } else {
@@ -216,7 +239,7 @@ int RunSimilar(const Command& command, const SimilarOptions& options) {
       PrintHitsAsJson(*response, inputs > 1 ? image : "");
     } else {
       if (inputs > 1) std::printf("%s\n", command.terminal.Bold(image).c_str());
-      PrintHits(command, *response);
+      PrintHits(command, *response, options.filter);
     }
   }
   if (const absl::Status closed = (*connection)->Close(); !closed.ok()) return Fail(command, closed);
@@ -234,6 +257,8 @@ void AddSearchCommand(CLI::App& app, Command& command) {
       "  eidetic search \"two dogs playing in the snow\"\n"
       "  eidetic search \"at night\" --image harbour.jpg --limit 20\n"
       "  eidetic search \"a beach\" --not \"people\"\n"
+      "  eidetic search \"our dog\" --filter 'taken >= \"2023-06-01\" AND folder:Italy'\n"
+      "  eidetic search \"a church\" --filter 'within(41.9, 12.5, 20) AND NOT tag:screenshot'\n"
       "  eidetic search --queries queries.txt --json");
   search->add_option("TEXT", options->text, "What the picture shows, in English")->type_name("");
   search->add_option("--image", options->image, "A picture to start from; with TEXT both count alike")
@@ -241,7 +266,7 @@ void AddSearchCommand(CLI::App& app, Command& command) {
   search->add_option("--not", options->not_text, "What the picture should not show")->type_name("TEXT");
   search->add_option("--queries", options->queries, "One query a line (\"-\": standard input)")
       ->type_name("FILE");
-  AddResultOptions(search, options->limit, options->exact, options->explain);
+  AddResultOptions(search, options->filter, options->limit, options->exact, options->explain);
   search->add_option("--ef-search", options->ef_search, "Effort of the graph search; 0: chosen for you")
       ->check(CLI::Range(0, 100'000));
   search->callback(
@@ -251,10 +276,13 @@ void AddSearchCommand(CLI::App& app, Command& command) {
 void AddSimilarCommand(CLI::App& app, Command& command) {
   auto options = std::make_shared<SimilarOptions>();
   CLI::App* similar = app.add_subcommand("similar", "Find pictures that look like a picture");
-  similar->footer("A picture that is in the library itself is the first of its own hits.");
+  similar->footer(
+      "A picture that is in the library itself is the first of its own hits, when it passes the filter.\n"
+      "Example:\n"
+      "  eidetic similar harbour.jpg --filter 'camera = \"X100V\" AND rating >= 4'");
   similar->add_option("IMAGE", options->images, "Pictures, of the library or not")->type_name("");
   similar->add_option("--id", options->id, "A picture of the library by its id")->type_name("ID");
-  AddResultOptions(similar, options->limit, options->exact, options->explain);
+  AddResultOptions(similar, options->filter, options->limit, options->exact, options->explain);
   similar->callback(
       [&command, options] { command.run = [&command, options] { return RunSimilar(command, *options); }; });
 }

@@ -26,6 +26,10 @@ target_link_libraries(eidetic_rocksdb INTERFACE rocksdb)
 add_library(eidetic_faiss INTERFACE)
 target_link_libraries(eidetic_faiss INTERFACE faiss OpenMP::OpenMP_CXX BLAS::BLAS LAPACK::LAPACK)
 
+# CRoaring: its exported targets are not named alike in all versions.
+add_library(eidetic_roaring INTERFACE)
+target_link_libraries(eidetic_roaring INTERFACE roaring)
+
 pkg_check_modules(EIDETIC_XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(EIDETIC_JPEG REQUIRED IMPORTED_TARGET libjpeg)
 pkg_check_modules(EIDETIC_PNG REQUIRED IMPORTED_TARGET libpng)

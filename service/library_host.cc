@@ -79,6 +79,7 @@ absl::Status LibraryHostImpl::Start(const LibraryHostOptions& options) {
   if (options.eager) {
     EIDETIC_RETURN_IF_ERROR(session_->model.Encoder().status());
     EIDETIC_RETURN_IF_ERROR(session_->model.Phrases().status());
+    session_->filtered_search.attributes().Prepare();
   }
   EIDETIC_RETURN_IF_ERROR(BuildServer(options, address));
   if (!options.address.empty()) {

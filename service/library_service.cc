@@ -14,6 +14,7 @@
 #include "service/asset_writer.h"
 #include "service/call_boundary.h"
 #include "service/index_paths.h"
+#include "service/page_token.h"
 #include "service/request_validation.h"
 #include "service/verify_library.h"
 
@@ -57,21 +58,61 @@ absl::Status Get(const eidetic::v1::GetAssetRequest& request, const storage::Lib
   return absl::OkStatus();
 }
 
-absl::Status List(const eidetic::v1::ListAssetsRequest& request, const LibrarySession& session,
+// The first `limit` assets above `after` that pass the filter.
+absl::StatusOr<std::vector<storage::Asset>> ListFiltered(const searcher::FilterExpression& filter,
+                                                         std::optional<storage::Ordinal> after, size_t limit,
+                                                         LibrarySession& session,
+                                                         const Cancellation& cancellation) {
+  EIDETIC_ASSIGN_OR_RETURN(
+      const searcher::FilterMatches matches,
+      session.filtered_search.attributes().Evaluate(filter, [&] { return !cancellation.Check().ok(); }));
+  std::vector<storage::Asset> assets;
+  std::vector<storage::Ordinal> ordinals;
+  auto next = matches.photos->bitmap().begin();
+  const auto end = matches.photos->bitmap().end();
+  if (after.has_value() && next != end) next.equalorlarger(*after + 1);
+  while (next != end && assets.size() < limit) {
+    ordinals.clear();
+    for (; next != end && assets.size() + ordinals.size() < limit; ++next) ordinals.push_back(*next);
+    EIDETIC_ASSIGN_OR_RETURN(std::vector<std::optional<storage::Asset>> read,
+                             session.library->GetAssets(ordinals));
+    for (std::optional<storage::Asset>& asset : read) {
+      // Deleted since the filter was evaluated.
+      if (asset.has_value()) assets.push_back(*std::move(asset));
+    }
+  }
+  return assets;
+}
+
+absl::Status List(const eidetic::v1::ListAssetsRequest& request, LibrarySession& session,
                   const Cancellation& cancellation, eidetic::v1::ListAssetsResponse& response) {
   FieldViolations violations;
   CheckListAssetsRequest(request, violations);
+  const std::optional<searcher::FilterExpression> filter =
+      CheckFilter(request.filter(), "filter", violations);
   EIDETIC_RETURN_IF_ERROR(violations.ToStatus());
+  std::string digest;
+  if (!request.filter().empty()) {
+    EIDETIC_ASSIGN_OR_RETURN(digest, Digest(request.filter()));
+  }
   std::optional<storage::Ordinal> after;
   if (!request.page_token().empty()) {
     ListAssetsPageToken token;
     EIDETIC_RETURN_IF_ERROR(session.list_pages.Decode(request.page_token(), token));
+    if (token.filter_digest() != digest) {
+      return InvalidField("page_token", "belongs to a request with another filter");
+    }
     after = token.last_ordinal();
   }
   const int page_size = EffectivePageSize(request.page_size(), kStandardListPage);
   // One more than shown tells whether there is a next page.
-  EIDETIC_ASSIGN_OR_RETURN(std::vector<storage::Asset> assets,
-                           session.library->ListAssets(after, page_size + 1));
+  std::vector<storage::Asset> assets;
+  if (filter.has_value()) {
+    EIDETIC_ASSIGN_OR_RETURN(
+        assets, ListFiltered(*filter, after, static_cast<size_t>(page_size) + 1, session, cancellation));
+  } else {
+    EIDETIC_ASSIGN_OR_RETURN(assets, session.library->ListAssets(after, page_size + 1));
+  }
   const bool has_more = assets.size() > static_cast<size_t>(page_size);
   if (has_more) assets.resize(static_cast<size_t>(page_size));
   EIDETIC_RETURN_IF_ERROR(cancellation.Check());
@@ -81,6 +122,7 @@ absl::Status List(const eidetic::v1::ListAssetsRequest& request, const LibrarySe
   if (has_more) {
     ListAssetsPageToken token;
     token.set_last_ordinal(assets.back().record.ordinal());
+    token.set_filter_digest(digest);
     EIDETIC_ASSIGN_OR_RETURN(*response.mutable_next_page_token(), session.list_pages.Encode(token));
   }
   return absl::OkStatus();

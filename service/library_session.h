@@ -12,6 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "indexer/indexer.h"
+#include "searcher/filtered_search.h"
 #include "searcher/search_engine.h"
 #include "service/admission.h"
 #include "service/exclusive_run.h"
@@ -32,6 +33,7 @@ class LibrarySession {
         indexer_options(indexer),
         library(std::move(opened_library)),
         engine(std::move(opened_engine)),
+        filtered_search(library.get(), engine.get(), {}),
         model(library.get(), model_options),
         admission(limits.max_concurrent_calls),
         search_pages(std::move(page_token_key)),
@@ -46,6 +48,7 @@ class LibrarySession {
   // The engine borrows the library: destroyed first.
   const std::unique_ptr<storage::Library> library;
   const std::unique_ptr<searcher::SearchEngine> engine;
+  searcher::FilteredSearch filtered_search;
   ModelSession model;
   Admission admission;
   ExclusiveRun index_run;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -140,6 +141,17 @@ void CheckSearchRequest(const eidetic::v1::SearchRequest& request, FieldViolatio
   if (request.ef_search() < 0 || request.ef_search() > kMaxRankedHits) {
     violations.Add("ef_search", absl::StrCat("is ", request.ef_search(), ": give 0 to ", kMaxRankedHits));
   }
+}
+
+std::optional<searcher::FilterExpression> CheckFilter(const std::string& filter, absl::string_view field,
+                                                      FieldViolations& violations) {
+  absl::StatusOr<searcher::FilterExpression> compiled = searcher::CompileFilter(filter);
+  if (!compiled.ok()) {
+    violations.Add(field, compiled.status().message());
+    return std::nullopt;
+  }
+  if (compiled->is_trivial()) return std::nullopt;
+  return *std::move(compiled);
 }
 
 void CheckCaptionRequest(const eidetic::v1::CaptionRequest& request, FieldViolations& violations) {

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -19,6 +20,7 @@
 #include "eidetic/v1/library_service.pb.h"
 #include "eidetic/v1/search_service.pb.h"
 #include "google/rpc/error_details.pb.h"
+#include "searcher/filter_expression.h"
 #include "service/service_limits.h"
 
 namespace eidetic::service {
@@ -66,6 +68,10 @@ void CheckAssetInput(const eidetic::v1::AssetInput& asset, absl::string_view fie
                      FieldViolations& violations);
 void CheckListAssetsRequest(const eidetic::v1::ListAssetsRequest& request, FieldViolations& violations);
 void CheckIndexPathsRequest(const eidetic::v1::IndexPathsRequest& request, FieldViolations& violations);
+// The filter compiled; nullopt when it lets every photo pass, or has a mistake,
+// which becomes a violation of `field` that tells the position.
+std::optional<searcher::FilterExpression> CheckFilter(const std::string& filter, absl::string_view field,
+                                                      FieldViolations& violations);
 void CheckAssetId(absl::string_view asset_id, absl::string_view field, FieldViolations& violations);
 
 }  // namespace eidetic::service

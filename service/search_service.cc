@@ -99,6 +99,20 @@ absl::Status FillHits(const std::vector<searcher::Neighbor>& neighbors, uint32_t
   return absl::OkStatus();
 }
 
+void ExplainFilter(const searcher::FilteredMatches& filtered, eidetic::v1::SearchExplanation& explanation) {
+  constexpr double kNanosPerMicro = 1e3;
+  explanation.set_plan(searcher::QueryPlanName(filtered.decision.plan));
+  explanation.set_reason(filtered.decision.reason);
+  eidetic::v1::FilterExplanation& filter = *explanation.mutable_filter();
+  filter.set_matching_count(filtered.filter.photos->Cardinality());
+  filter.set_filter_micros(absl::ToInt64Microseconds(filtered.filter_time));
+  filter.set_cached(filtered.filter.cached);
+  filter.set_estimated_exact_micros(filtered.decision.exact_ns / kNanosPerMicro);
+  filter.set_estimated_graph_micros(filtered.decision.graph_ns / kNanosPerMicro);
+  filter.set_estimated_comparisons(filtered.decision.comparisons);
+  filter.set_last_sequence(filtered.filter.last_sequence);
+}
+
 // Splits the time of a call into its stages.
 class Stopwatch {
  public:
@@ -132,6 +146,8 @@ absl::Status SearchServiceImpl::FindAssets(const SearchRequest& request, const C
                                            eidetic::v1::SearchResponse& response) {
   FieldViolations violations;
   CheckSearchRequest(request, violations);
+  const std::optional<searcher::FilterExpression> filter =
+      CheckFilter(request.filter(), "filter", violations);
   EIDETIC_RETURN_IF_ERROR(violations.ToStatus());
   EIDETIC_ASSIGN_OR_RETURN(const SearchPageToken page, ReadPageToken(request, session_->search_pages));
   const size_t page_size = static_cast<size_t>(EffectivePageSize(request.page_size(), kStandardSearchPage));
@@ -144,10 +160,18 @@ absl::Status SearchServiceImpl::FindAssets(const SearchRequest& request, const C
   EIDETIC_RETURN_IF_ERROR(cancellation.Check());
   // One more than shown tells whether there is a next page.
   const size_t limit = std::min<size_t>(page.offset() + page_size + 1, kMaxRankedHits);
-  EIDETIC_ASSIGN_OR_RETURN(
-      const searcher::ImageMatches matches,
-      session_->engine->SearchImages(
-          query, {.limit = limit, .ef_search = request.ef_search(), .exact = request.exact(), .filter = {}}));
+  const searcher::VectorSearchOptions options = {
+      .limit = limit, .ef_search = request.ef_search(), .exact = request.exact(), .filter = {}};
+  std::optional<searcher::FilteredMatches> filtered;
+  searcher::ImageMatches matches;
+  if (filter.has_value()) {
+    EIDETIC_ASSIGN_OR_RETURN(filtered, session_->filtered_search.SearchImages(query, *filter, options, [&] {
+      return !cancellation.Check().ok();
+    }));
+    matches = std::move(filtered->found);
+  } else {
+    EIDETIC_ASSIGN_OR_RETURN(matches, session_->engine->SearchImages(query, options));
+  }
   EIDETIC_RETURN_IF_ERROR(CheckUnchanged(page, matches.trace.last_sequence));
   std::vector<searcher::Neighbor> hits = HitsBehind(page, matches.neighbors);
   const bool has_more = hits.size() > page_size;
@@ -171,6 +195,7 @@ absl::Status SearchServiceImpl::FindAssets(const SearchRequest& request, const C
     explanation->set_encode_micros(encode_micros);
     explanation->set_search_micros(search_micros);
     explanation->set_fetch_micros(stopwatch.LapMicros());
+    if (filtered.has_value()) ExplainFilter(*filtered, *explanation);
     const auto generation = session_->library->ActiveGeneration();
     if (generation.ok()) explanation->set_model_fingerprint(generation->model_fingerprint());
   }

@@ -223,6 +223,12 @@ class Library {
       absl::string_view prefix,
       const std::function<absl::Status(absl::string_view path, const eidetic::storage::v1::PathRecord&)>&
           visit) const = 0;
+  // Calls `visit` for each asset's record, in no fixed order, all as of one
+  // change: its number is returned. Reads from end to end, for those who keep
+  // something of every asset.
+  virtual absl::StatusOr<uint64_t> ForEachAsset(
+      const std::function<absl::Status(const eidetic::storage::v1::AssetRecord&, bool has_captions)>& visit)
+      const = 0;
   virtual absl::StatusOr<LibraryCounts> Counts() const = 0;
 
   // --- The change log ---

@@ -55,6 +55,9 @@ class RocksDbLibrary final : public Library {
       absl::string_view prefix,
       const std::function<absl::Status(absl::string_view, const eidetic::storage::v1::PathRecord&)>& visit)
       const override;
+  absl::StatusOr<uint64_t> ForEachAsset(
+      const std::function<absl::Status(const eidetic::storage::v1::AssetRecord&, bool has_captions)>& visit)
+      const override;
   absl::StatusOr<LibraryCounts> Counts() const override;
   uint64_t last_sequence() const override;
   absl::StatusOr<std::vector<Change>> ReadChanges(uint64_t sequence, int limit) const override;
