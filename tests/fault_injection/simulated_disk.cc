@@ -88,6 +88,11 @@ void SimulatedDisk::SetLatency(absl::Duration latency) {
   latency_ = latency;
 }
 
+void SimulatedDisk::SetSyncLies(bool lies) {
+  const absl::MutexLock lock(&mutex_);
+  sync_lies_ = lies;
+}
+
 uint64_t SimulatedDisk::count(DiskOperation operation) const {
   const absl::MutexLock lock(&mutex_);
   return counts_[static_cast<size_t>(operation)];
@@ -165,7 +170,7 @@ int SimulatedDisk::Sync(SimulatedFile& file) {
     if (has_power_ && file.state_->synced < file.state_->written) file.state_->sync_failed = true;
     return verdict.error;
   }
-  if (!file.state_->sync_failed) file.state_->synced = file.state_->written;
+  if (!file.state_->sync_failed && !sync_lies_) file.state_->synced = file.state_->written;
   return 0;
 }
 
@@ -238,6 +243,7 @@ int SimulatedDisk::SyncDirectory(const std::string& path) {
   const absl::MutexLock lock(&mutex_);
   if (const Verdict verdict = Judge(DiskOperation::kSyncDirectory, path); verdict.error != 0)
     return verdict.error;
+  if (sync_lies_) return 0;
   const std::string name = Normal(path);
   const auto settled = [&](const EntryChange& change) {
     if (change.directory != name) return false;

@@ -86,6 +86,8 @@ class SimulatedDisk {
   void SetFreeBytes(std::optional<uint64_t> bytes);
   // Each operation takes at least this long.
   void SetLatency(absl::Duration latency);
+  // Syncs answer that all is well and do nothing, as some hardware does.
+  void SetSyncLies(bool lies);
   uint64_t count(DiskOperation operation) const;
 
   void LosePower();
@@ -137,6 +139,7 @@ class SimulatedDisk {
   mutable absl::Mutex mutex_;
   std::mt19937_64 random_ ABSL_GUARDED_BY(mutex_);
   bool has_power_ ABSL_GUARDED_BY(mutex_) = true;
+  bool sync_lies_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Duration latency_ ABSL_GUARDED_BY(mutex_);
   std::optional<uint64_t> free_bytes_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::pair<Fault, uint64_t>> faults_ ABSL_GUARDED_BY(mutex_);  // and matches so far
