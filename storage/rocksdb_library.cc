@@ -134,6 +134,9 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
   db_options.create_if_missing = create;
   db_options.create_missing_column_families = true;
   db_options.paranoid_checks = true;
+  // All families reach their files in one step: after a write that failed, a crash
+  // between two flushes would leave a database that does not open.
+  db_options.atomic_flush = true;
   db_options.max_open_files = 256;
   db_options.max_background_jobs = 2;
   db_options.keep_log_file_num = 2;

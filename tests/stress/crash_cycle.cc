@@ -35,9 +35,9 @@ using fault_injection::SimulatedDisk;
 
 // From this many vectors on an index is a graph: both kinds are met.
 constexpr size_t kHnswFrom = 40;
-// File operations until the power fails; about the first 250 are the opening.
-constexpr uint64_t kOperationsOfOpening = 250;
-constexpr uint64_t kOperationsOfWork = 2'500;
+// File operations until the power fails; some 500 are the opening.
+constexpr uint64_t kOperationsOfOpening = 500;
+constexpr uint64_t kOperationsOfWork = 1'500;
 
 class Cycle {
  public:
@@ -91,8 +91,9 @@ class Cycle {
   void PlanPowerLoss() {
     disk_.SetSyncLies(options_.disk_lies);
     const bool early = random_() % 5 == 0;
-    disk_.AddFault({.nth = 1 + random_() % (early ? kOperationsOfOpening : kOperationsOfWork),
-                    .effect = FaultEffect::kPowerLoss});
+    const uint64_t operation =
+        early ? 1 + random_() % kOperationsOfOpening : kOperationsOfOpening + random_() % kOperationsOfWork;
+    disk_.AddFault({.nth = operation, .effect = FaultEffect::kPowerLoss});
   }
 
   void PlanDiskFaults() {
@@ -120,7 +121,7 @@ class Cycle {
     for (size_t i = 0; i < options_.readers; ++i) {
       threads.emplace_back([this, i] { Read(i); });
     }
-    const absl::Time end = absl::Now() + kLongestCycle;
+    const absl::Time end = absl::Now() + kLongestWork;
     while (!stop_ && !power_lost() && (options_.crash == Crash::kKill || absl::Now() < end)) {
       absl::SleepFor(absl::Milliseconds(1));
     }

@@ -33,8 +33,8 @@ struct CycleOptions {
   int report = -1;
 };
 
-// A power loss that no file operation has set off comes after this long.
-inline constexpr absl::Duration kLongestCycle = absl::Milliseconds(400);
+// A power loss that no file operation has set off comes after this much work.
+inline constexpr absl::Duration kLongestWork = absl::Milliseconds(150);
 
 [[noreturn]] void RunCycle(const CycleOptions& options);
 

@@ -1,13 +1,14 @@
 // Kills a process that works on a library, or takes its power, again and again,
 // and compares what is left with what was acknowledged (docs/testing.md).
 
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -61,8 +62,10 @@ struct Totals {
   std::vector<std::string> complaints;
 };
 
-// Moments at which a killed process may be: opening takes about a tenth of it.
-constexpr int kLongestLifeMicros = 250'000;
+// A process is killed this long after its comparison, or now and then this long
+// after its start: opening is a moment too.
+constexpr int kLongestWorkMillis = 60;
+constexpr int kLongestOpeningMillis = 120;
 // A child that hangs is a finding.
 constexpr absl::Duration kPatience = absl::Seconds(120);
 
@@ -123,7 +126,9 @@ class LibraryRun {
                        .readers = options_.readers,
                        .crash = crash,
                        .disk_lies = options_.disk_lies};
-    const auto life = static_cast<useconds_t>(random_() % kLongestLifeMicros);
+    const bool in_opening = random_() % 5 == 0;
+    const auto moment = static_cast<useconds_t>(
+        1000 * (random_() % (in_opening ? kLongestOpeningMillis : kLongestWorkMillis)));
     int report[2];
     if (pipe(report) != 0) return Complain(absl::StrCat("making a pipe: ", std::strerror(errno)));
     const pid_t child = fork();
@@ -135,7 +140,9 @@ class LibraryRun {
     }
     close(report[1]);
     if (crash == Crash::kKill) {
-      usleep(life);
+      pollfd compared{.fd = report[0], .events = POLLIN, .revents = 0};
+      if (!in_opening) poll(&compared, 1, static_cast<int>(absl::ToInt64Milliseconds(kPatience)));
+      usleep(moment);
       kill(child, SIGKILL);
     }
     const int status = Wait(child);

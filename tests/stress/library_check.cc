@@ -19,6 +19,8 @@ using searcher::Neighbor;
 constexpr float kScoreTolerance = 1e-5F;
 // An index may be this many versions of an asset behind, and a client ahead.
 constexpr uint32_t kVersionsBehind = 256;
+// Differences told of one writer.
+constexpr int kToldDifferences = 4;
 
 float Dot(std::span<const float> a, std::span<const float> b) {
   double sum = 0;
@@ -82,15 +84,18 @@ std::string Difference(const std::map<uint32_t, AssetState>& expected,
   std::set<uint32_t> numbers;
   for (const auto& [number, state] : expected) numbers.insert(number);
   for (const auto& [number, state] : found) numbers.insert(number);
+  int more = 0;
   for (const uint32_t number : numbers) {
     const auto want = expected.find(number);
     const auto have = found.find(number);
     if (want != expected.end() && have != found.end() && want->second == have->second) continue;
+    if (++more > kToldDifferences) continue;
     absl::StrAppend(&text, "; ", AssetName(number), ": expected ",
                     want == expected.end() ? "nothing" : absl::StrCat("[", ToText(want->second), "]"),
                     ", found ",
                     have == found.end() ? "nothing" : absl::StrCat("[", ToText(have->second), "]"));
   }
+  if (more > kToldDifferences) absl::StrAppend(&text, "; and ", more - kToldDifferences, " more");
   return text;
 }
 
@@ -142,10 +147,16 @@ class Checker {
   void Compare(size_t writer, const WriterJournal& journal) {
     WriterState& found = result_.states[writer];
     found.last_version = journal.state.last_version;
-    // Of what was not acknowledged: nothing, what was under way, or one that had
-    // failed just before.
+    // Of what was not acknowledged: nothing, what was under way, and a run of those
+    // that failed before; each of them whole.
     std::vector<std::vector<Step>> maybe = {{}};
-    for (const std::vector<Step>& failed : journal.failed) maybe.push_back(failed);
+    for (size_t first = 0; first < journal.failed.size(); ++first) {
+      std::vector<Step> run;
+      for (size_t last = first; last < journal.failed.size(); ++last) {
+        run.insert(run.end(), journal.failed[last].begin(), journal.failed[last].end());
+        maybe.push_back(run);
+      }
+    }
     for (const std::vector<Step>& earlier : maybe) {
       for (const bool with_pending : {false, true}) {
         WriterState expected = journal.state;
@@ -154,7 +165,9 @@ class Checker {
           for (const Step& step : journal.pending) ApplyStep(expected, step);
         }
         if (expected.assets != found.assets) continue;
-        if (!journal.pending.empty()) (with_pending ? result_.pending_there : result_.pending_absent) += 1;
+        if (!journal.pending.empty() || !journal.failed.empty()) {
+          (with_pending || !earlier.empty() ? result_.pending_there : result_.pending_absent) += 1;
+        }
         return;
       }
     }

@@ -22,7 +22,7 @@ struct CheckResult {
   std::vector<std::string> complaints;
   // What the library holds, by writer: the truth from now on.
   std::vector<WriterState> states;
-  // Commits that were under way when the process ended, by what became of them.
+  // Writers whose last commit was not acknowledged, by what became of it.
   uint64_t pending_there = 0;
   uint64_t pending_absent = 0;
 };
