@@ -14,6 +14,7 @@
 #include "indexer/indexer.h"
 #include "searcher/search_engine.h"
 #include "service/admission.h"
+#include "service/confidence.h"
 #include "service/exclusive_run.h"
 #include "service/model_session.h"
 #include "service/page_token.h"
@@ -33,6 +34,7 @@ class LibrarySession {
         library(std::move(opened_library)),
         engine(std::move(opened_engine)),
         model(library.get(), model_options),
+        confidence(library.get(), engine.get(), &model),
         admission(limits.max_concurrent_calls),
         search_pages(std::move(page_token_key)),
         // Not a secret: an ordinal gives nothing away, and a listing goes on
@@ -47,6 +49,7 @@ class LibrarySession {
   const std::unique_ptr<storage::Library> library;
   const std::unique_ptr<searcher::SearchEngine> engine;
   ModelSession model;
+  Confidence confidence;
   Admission admission;
   ExclusiveRun index_run;
   const PageTokenCodec search_pages;
