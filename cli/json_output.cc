@@ -26,6 +26,8 @@ Json HitToJson(const eidetic::v1::SearchHit& hit) {
                {"path", asset.paths().empty() ? Json(nullptr) : Json(asset.paths(0))},
                {"id", asset.asset_id()},
                {"score", RoundScore(hit.score())}};
+  if (hit.has_confidence())
+    json["confidence"] = std::round(static_cast<double>(hit.confidence()) * 1e4) / 1e4;
   if (asset.paths_size() > 1) {
     Json& paths = json["paths"] = Json::array();
     for (const std::string& path : asset.paths()) paths.push_back(path);

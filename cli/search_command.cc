@@ -26,6 +26,10 @@ namespace v1 = ::eidetic::v1;
 // How strongly `--not` pushes away; full strength drowns the query itself.
 constexpr float kNotWeight = -0.5F;
 
+// Where noise begins: keeps .97 of the right photos among the first ten, and
+// leaves about one hit of ten to a query about something absent (docs/confidence.md).
+constexpr float kMinConfidence = 0.12F;
+
 struct SearchOptions {
   std::string text;
   std::string image;
@@ -34,6 +38,8 @@ struct SearchOptions {
   std::string filter;
   int limit = 10;
   int ef_search = 0;
+  float min_confidence = kMinConfidence;
+  bool all = false;
   bool exact = false;
   bool explain = false;
 };
@@ -79,11 +85,18 @@ void PrintHits(const Command& command, const v1::SearchResponse& response, const
     const v1::Asset& asset = hit.asset();
     const std::string place =
         asset.paths().empty() ? absl::StrCat("(no file) ", asset.asset_id()) : asset.paths(0);
-    std::printf("%s %s\n",
-                command.terminal.Dim(absl::StrFormat("%3d  %.3f ", hit.rank(), hit.score())).c_str(),
-                place.c_str());
+    std::string figures = absl::StrFormat("%3d  %.3f ", hit.rank(), hit.score());
+    if (hit.has_confidence()) absl::StrAppendFormat(&figures, " %3.0f %% ", 100.0 * hit.confidence());
+    std::printf("%s %s\n", command.terminal.Dim(figures).c_str(), place.c_str());
   }
-  if (response.hits().empty()) {
+  if (response.unsure_count() > 0) {
+    std::printf("%s\n",
+                command.terminal
+                    .Dim(response.hits().empty()
+                             ? "Nothing in the library seems to match; --all shows the nearest all the same."
+                             : absl::StrCat(response.unsure_count(), " more with little confidence: --all"))
+                    .c_str());
+  } else if (response.hits().empty()) {
     std::printf("Nothing found: %s.\n",
                 filter.empty() ? "the library holds no photos" : "no photo of the library passes the filter");
   }
@@ -126,6 +139,7 @@ Json ResultsToJson(const std::string& query, const v1::SearchResponse& response)
   Json json = {{"query", query}};
   Json& results = json["results"] = Json::array();
   for (const v1::SearchHit& hit : response.hits()) results.push_back(HitToJson(hit));
+  if (response.unsure_count() > 0) json["unsure"] = response.unsure_count();
   if (response.has_explanation()) json["explanation"] = ExplanationToJson(response.explanation());
   return json;
 }
@@ -138,6 +152,8 @@ absl::StatusOr<v1::SearchRequest> BaseRequest(const SearchOptions& options) {
   request.set_exact(options.exact);
   request.set_ef_search(options.ef_search);
   request.set_filter(options.filter);
+  // Only texts give a confidence to cut at.
+  if (options.image.empty() && !options.all) request.set_min_confidence(options.min_confidence);
   if (!options.image.empty()) {
     EIDETIC_ASSIGN_OR_RETURN(*request.add_terms(), ImageTerm(options.image));
   }
@@ -266,6 +282,13 @@ void AddSearchCommand(CLI::App& app, Command& command) {
   search->add_option("--not", options->not_text, "What the picture should not show")->type_name("TEXT");
   search->add_option("--queries", options->queries, "One query a line (\"-\": standard input)")
       ->type_name("FILE");
+  search
+      ->add_option("--min-confidence", options->min_confidence,
+                   "Leave out hits that less likely show what TEXT says")
+      ->check(CLI::Range(0.0, 1.0))
+      ->type_name("P")
+      ->capture_default_str();
+  search->add_flag("--all", options->all, "Leave out none: as many hits as --limit says");
   AddResultOptions(search, options->filter, options->limit, options->exact, options->explain);
   search->add_option("--ef-search", options->ef_search, "Effort of the graph search; 0: chosen for you")
       ->check(CLI::Range(0, 100'000));

@@ -36,7 +36,10 @@ constexpr uint64_t kKeptChanges = 100'000;
 class EmbeddedSearchEngine final : public SearchEngine {
  public:
   EmbeddedSearchEngine(storage::Library* library, const SearchEngineOptions& options)
-      : library_(library), options_(options), folder_(absl::StrCat(library->directory(), "/index")) {}
+      : library_(library),
+        options_(options),
+        files_(options.file_system != nullptr ? *options.file_system : storage::PosixFileSystem()),
+        folder_(absl::StrCat(library->directory(), "/index")) {}
 
   ~EmbeddedSearchEngine() override {
     stop_ = true;
@@ -86,6 +89,7 @@ class EmbeddedSearchEngine final : public SearchEngine {
   absl::Status SaveSnapshot() override {
     const absl::MutexLock turn(&snapshot_mutex_);
     SnapshotInfo info;
+    IndexKind kind = IndexKind::kExact;
     std::map<std::string, std::string> parts;
     {
       const absl::ReaderMutexLock lock(&mutex_);
@@ -98,12 +102,15 @@ class EmbeddedSearchEngine final : public SearchEngine {
               .last_sequence = indexes_->last_sequence(),
               .dimension = static_cast<uint32_t>(indexes_->dimension()),
               .model_fingerprint = indexes_->model_fingerprint()};
-      saved_kind_ = indexes_->images().kind();
+      kind = indexes_->images().kind();
       EIDETIC_ASSIGN_OR_RETURN(parts, indexes_->Serialize());
     }
-    EIDETIC_ASSIGN_OR_RETURN(const uint64_t bytes, WriteSnapshot(folder_, info, parts));
+    // Also when writing fails: its manifest may be in place already, and the
+    // files a manifest names are never written again.
     epoch_ = info.epoch;
+    EIDETIC_ASSIGN_OR_RETURN(const uint64_t bytes, WriteSnapshot(folder_, info, parts, files_));
     saved_ = true;
+    saved_kind_ = kind;
     saved_sequence_ = info.last_sequence;
     snapshot_bytes_ = bytes;
     if (info.last_sequence <= kKeptChanges) return absl::OkStatus();
@@ -181,7 +188,7 @@ class EmbeddedSearchEngine final : public SearchEngine {
   absl::StatusOr<std::unique_ptr<LibraryIndexes>> LoadSnapshot(
       const storage::v1::GenerationRecord& generation) {
     auto loaded = [&]() -> absl::StatusOr<std::unique_ptr<LibraryIndexes>> {
-      EIDETIC_ASSIGN_OR_RETURN(const Snapshot snapshot, ReadSnapshot(folder_));
+      EIDETIC_ASSIGN_OR_RETURN(const Snapshot snapshot, ReadSnapshot(folder_, files_));
       const SnapshotInfo& info = snapshot.info;
       epoch_ = info.epoch;
       if (info.generation != generation.number() ||
@@ -317,6 +324,7 @@ class EmbeddedSearchEngine final : public SearchEngine {
 
   storage::Library* const library_;
   const SearchEngineOptions options_;
+  storage::FileSystem& files_;
   const std::string folder_;
 
   // One thread takes changes in at a time.

@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "searcher/vector_index.h"
+#include "storage/file_system.h"
 #include "storage/library.h"
 
 namespace eidetic::searcher {
@@ -34,6 +35,9 @@ struct SearchEngineOptions {
   bool follow_changes = true;
   // Progress of a rebuild: vectors done, vectors in all.
   std::function<void(uint64_t done, uint64_t total)> progress;
+  // Where snapshots are written and read; must outlive the engine. Null: the real
+  // file system.
+  storage::FileSystem* file_system = nullptr;
 };
 
 // What was searched, for `explain`.

@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "storage/file_system.h"
 
 namespace eidetic::searcher {
 
@@ -35,11 +36,13 @@ struct Snapshot {
 // Writes every part, then the manifest, each synced and renamed into place;
 // then removes the files of older snapshots. Returns the bytes written.
 absl::StatusOr<uint64_t> WriteSnapshot(const std::string& folder, const SnapshotInfo& info,
-                                       const std::map<std::string, std::string>& parts);
+                                       const std::map<std::string, std::string>& parts,
+                                       storage::FileSystem& files = storage::PosixFileSystem());
 
 // kNotFound: there is none. kDataLoss: damaged, the message says which file and
 // how. kFailedPrecondition: of a newer format.
-absl::StatusOr<Snapshot> ReadSnapshot(const std::string& folder);
+absl::StatusOr<Snapshot> ReadSnapshot(const std::string& folder,
+                                      storage::FileSystem& files = storage::PosixFileSystem());
 
 }  // namespace eidetic::searcher
 

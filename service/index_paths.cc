@@ -117,6 +117,8 @@ absl::Status RunIndexPaths(const eidetic::v1::IndexPathsRequest& request, Librar
                   callbacks));
   EIDETIC_RETURN_IF_ERROR(cancellation.Check());
   EIDETIC_RETURN_IF_ERROR(session.engine->CatchUp());
+  // Now, so that the first search need not wait for it.
+  EIDETIC_RETURN_IF_ERROR(session.confidence.Current(cancellation).status());
   stream.Summary(summary);
   return absl::OkStatus();
 }

@@ -15,6 +15,7 @@
 #include "searcher/filtered_search.h"
 #include "searcher/search_engine.h"
 #include "service/admission.h"
+#include "service/confidence.h"
 #include "service/exclusive_run.h"
 #include "service/model_session.h"
 #include "service/page_token.h"
@@ -35,6 +36,7 @@ class LibrarySession {
         engine(std::move(opened_engine)),
         filtered_search(library.get(), engine.get(), {}),
         model(library.get(), model_options),
+        confidence(library.get(), engine.get(), &model),
         admission(limits.max_concurrent_calls),
         search_pages(std::move(page_token_key)),
         // Not a secret: an ordinal gives nothing away, and a listing goes on
@@ -50,6 +52,7 @@ class LibrarySession {
   const std::unique_ptr<searcher::SearchEngine> engine;
   searcher::FilteredSearch filtered_search;
   ModelSession model;
+  Confidence confidence;
   Admission admission;
   ExclusiveRun index_run;
   const PageTokenCodec search_pages;

@@ -123,6 +123,11 @@ absl::Status AsFieldError(const absl::Status& status, absl::string_view field) {
   }
 }
 
+bool OnlyTexts(const eidetic::v1::SearchRequest& request) {
+  return std::all_of(request.terms().begin(), request.terms().end(),
+                     [](const eidetic::v1::QueryTerm& term) { return term.has_text(); });
+}
+
 int EffectivePageSize(int page_size, int standard) {
   return page_size == 0 ? standard : std::min(page_size, kMaxPageSize);
 }
@@ -138,6 +143,12 @@ void CheckSearchRequest(const eidetic::v1::SearchRequest& request, FieldViolatio
     }
   }
   CheckPageSize(request.page_size(), violations);
+  if (!(request.min_confidence() >= 0 && request.min_confidence() <= 1)) {
+    violations.Add("min_confidence", absl::StrCat("is ", request.min_confidence(), ": give 0 to 1"));
+  } else if (request.min_confidence() > 0 && !OnlyTexts(request)) {
+    violations.Add("min_confidence",
+                   "is for queries of texts alone: hits of other queries have no confidence");
+  }
   if (request.ef_search() < 0 || request.ef_search() > kMaxRankedHits) {
     violations.Add("ef_search", absl::StrCat("is ", request.ef_search(), ": give 0 to ", kMaxRankedHits));
   }

@@ -59,6 +59,9 @@ absl::Status AsFieldError(const absl::Status& status, absl::string_view field);
 // page_size of a request → what to use: 0 means `standard`, large ones are cut.
 int EffectivePageSize(int page_size, int standard);
 
+// Whether the query has no other terms than texts.
+bool OnlyTexts(const eidetic::v1::SearchRequest& request);
+
 void CheckSearchRequest(const eidetic::v1::SearchRequest& request, FieldViolations& violations);
 void CheckCaptionRequest(const eidetic::v1::CaptionRequest& request, FieldViolations& violations);
 void CheckEmbedRequest(const eidetic::v1::EmbedRequest& request, const ServiceLimits& limits,

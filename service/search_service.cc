@@ -1,6 +1,7 @@
 #include "service/search_service.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -78,7 +79,10 @@ absl::StatusOr<std::string> NextPageToken(const SearchRequest& request, uint32_t
   return codec.Encode(token);
 }
 
+// Leaves out hits below `min_confidence`. Null `calibration`: hits have no
+// confidence.
 absl::Status FillHits(const std::vector<searcher::Neighbor>& neighbors, uint32_t offset,
+                      const searcher::ScoreCalibration* calibration, float min_confidence,
                       const storage::Library& library, eidetic::v1::SearchResponse& response) {
   std::vector<storage::Ordinal> ordinals;
   ordinals.reserve(neighbors.size());
@@ -90,10 +94,22 @@ absl::Status FillHits(const std::vector<searcher::Neighbor>& neighbors, uint32_t
   for (size_t i = 0; i < neighbors.size(); ++i) {
     // Deleted since the index was searched.
     if (!assets[i].has_value()) continue;
+    std::optional<float> confidence;
+    if (calibration != nullptr) {
+      const auto photo = library.GetEmbedding(ordinals[i]);
+      if (absl::IsNotFound(photo.status())) continue;
+      EIDETIC_RETURN_IF_ERROR(photo.status());
+      EIDETIC_ASSIGN_OR_RETURN(confidence, calibration->Confidence(neighbors[i].score, *photo));
+      if (*confidence < min_confidence) {
+        response.set_unsure_count(response.unsure_count() + 1);
+        continue;
+      }
+    }
     EIDETIC_ASSIGN_OR_RETURN(eidetic::v1::Asset asset, MakeAssetProto(*assets[i], library));
     eidetic::v1::SearchHit* hit = response.add_hits();
     hit->set_rank(static_cast<int32_t>(offset + i) + 1);
     hit->set_score(neighbors[i].score);
+    if (confidence.has_value()) hit->set_confidence(*confidence);
     *hit->mutable_asset() = std::move(asset);
   }
   return absl::OkStatus();
@@ -179,7 +195,12 @@ absl::Status SearchServiceImpl::FindAssets(const SearchRequest& request, const C
   const int64_t search_micros = stopwatch.LapMicros();
 
   EIDETIC_RETURN_IF_ERROR(cancellation.Check());
-  EIDETIC_RETURN_IF_ERROR(FillHits(hits, page.offset(), *session_->library, response));
+  std::shared_ptr<const searcher::ScoreCalibration> calibration;
+  if (OnlyTexts(request)) {
+    EIDETIC_ASSIGN_OR_RETURN(calibration, session_->confidence.Current(cancellation));
+  }
+  EIDETIC_RETURN_IF_ERROR(FillHits(hits, page.offset(), calibration.get(), request.min_confidence(),
+                                   *session_->library, response));
   if (has_more) {
     EIDETIC_ASSIGN_OR_RETURN(*response.mutable_next_page_token(),
                              NextPageToken(request, page.offset() + static_cast<uint32_t>(page_size),

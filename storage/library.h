@@ -32,7 +32,13 @@
 #include "eidetic/storage/v1/records.pb.h"
 #include "eidetic/v1/asset.pb.h"
 
+namespace rocksdb {
+class Env;
+}
+
 namespace eidetic::storage {
+
+class FileSystem;
 
 // Version of the on-disk format that this code writes.
 inline constexpr uint32_t kFormatVersion = 1;
@@ -55,6 +61,11 @@ struct OpenOptions {
   // Written into LOCK, for the one who comes second.
   std::string holder_command;
   std::string holder_address;
+  // The disk, for tests that make it fail: RocksDB's files go through `env`, the
+  // library's own through `file_system`. Both must outlive the library; null:
+  // the real one.
+  rocksdb::Env* env = nullptr;
+  FileSystem* file_system = nullptr;
 };
 
 // Who holds a library, read from its LOCK file.

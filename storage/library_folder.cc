@@ -1,15 +1,11 @@
 #include "storage/library_folder.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <system_error>
+#include <vector>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -24,14 +20,6 @@ namespace fs = std::filesystem;
 
 std::string FormatPath(const std::string& directory) { return absl::StrCat(directory, "/LIBRARY"); }
 
-absl::Status SyncDirectory(const std::string& directory) {
-  const int file = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (file < 0) return absl::ErrnoToStatus(errno, absl::StrCat("opening ", directory));
-  const absl::Cleanup close_file = [file] { close(file); };
-  if (fsync(file) != 0) return absl::ErrnoToStatus(errno, absl::StrCat("syncing ", directory));
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 bool HasFormatFile(const std::string& directory) {
@@ -39,22 +27,9 @@ bool HasFormatFile(const std::string& directory) {
   return fs::exists(FormatPath(directory), error);
 }
 
-absl::Status WriteFormatFile(const std::string& directory) {
-  const std::string path = FormatPath(directory);
-  const std::string temporary = absl::StrCat(path, ".tmp");
-  const std::string content = absl::StrCat("eidetic library\nformat ", kFormatVersion, "\n");
-  {
-    const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (file < 0) return absl::ErrnoToStatus(errno, absl::StrCat("making ", temporary));
-    const absl::Cleanup close_file = [file] { close(file); };
-    if (write(file, content.data(), content.size()) != static_cast<ssize_t>(content.size()) ||
-        fsync(file) != 0) {
-      return absl::ErrnoToStatus(errno, absl::StrCat("writing ", temporary));
-    }
-  }
-  if (rename(temporary.c_str(), path.c_str()) != 0)
-    return absl::ErrnoToStatus(errno, absl::StrCat("making ", path));
-  return SyncDirectory(directory);
+absl::Status WriteFormatFile(FileSystem& files, const std::string& directory) {
+  return WriteFileDurably(files, FormatPath(directory),
+                          absl::StrCat("eidetic library\nformat ", kFormatVersion, "\n"));
 }
 
 absl::Status CheckFormatFile(const std::string& directory) {
@@ -82,12 +57,10 @@ absl::Status CheckFormatFile(const std::string& directory) {
   return absl::OkStatus();
 }
 
-absl::Status PrepareNewDirectory(const std::string& directory) {
-  std::error_code error;
-  fs::create_directories(directory, error);
-  if (error) return absl::ErrnoToStatus(error.value(), absl::StrCat("making the folder ", directory));
-  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
+absl::Status PrepareNewDirectory(FileSystem& files, const std::string& directory) {
+  EIDETIC_RETURN_IF_ERROR(CreateDirectoriesDurably(files, directory));
+  EIDETIC_ASSIGN_OR_RETURN(const std::vector<std::string> names, files.ListDirectory(directory));
+  for (const std::string& name : names) {
     // What an attempt that was killed half-way may have left.
     if (name != "LOCK" && name != "LIBRARY.tmp" && name != "rocksdb" && name != "index" &&
         name != "eidetic.sock") {
@@ -97,7 +70,6 @@ absl::Status PrepareNewDirectory(const std::string& directory) {
                        "folder"));
     }
   }
-  if (error) return absl::ErrnoToStatus(error.value(), absl::StrCat("reading the folder ", directory));
   return absl::OkStatus();
 }
 

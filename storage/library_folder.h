@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "storage/file_system.h"
 
 namespace eidetic::storage {
 
@@ -13,14 +14,14 @@ bool HasFormatFile(const std::string& directory);
 
 // Durable when it returns. A folder with this file is a whole library: written
 // last.
-absl::Status WriteFormatFile(const std::string& directory);
+absl::Status WriteFormatFile(FileSystem& files, const std::string& directory);
 
 // kFailedPrecondition: of a newer format; kDataLoss: damaged.
 absl::Status CheckFormatFile(const std::string& directory);
 
-// Makes the folder of a new library. kFailedPrecondition when it holds other
+// Makes the folder of a new library, durably. kFailedPrecondition when it holds other
 // things.
-absl::Status PrepareNewDirectory(const std::string& directory);
+absl::Status PrepareNewDirectory(FileSystem& files, const std::string& directory);
 
 }  // namespace eidetic::storage
 

@@ -15,6 +15,7 @@
 #include "absl/time/clock.h"
 #include "proto/status_macros.h"
 #include "storage/caption_reader.h"
+#include "storage/file_system.h"
 #include "storage/keys.h"
 #include "storage/library_folder.h"
 #include "storage/mutation_writer.h"
@@ -53,6 +54,10 @@ rocksdb::ColumnFamilyOptions FamilyOptions(const std::string& name,
   return options;
 }
 
+FileSystem& FilesOf(const OpenOptions& options) {
+  return options.file_system != nullptr ? *options.file_system : PosixFileSystem();
+}
+
 template <typename Record>
 absl::Status ReadRecord(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, absl::string_view key,
                         const std::string& what, Record& record) {
@@ -81,7 +86,7 @@ absl::StatusOr<std::unique_ptr<Library>> Library::Open(const std::string& direct
       return absl::NotFoundError(
           absl::StrCat("no library in ", directory, "; make one with: eidetic index FOLDER"));
     }
-    EIDETIC_RETURN_IF_ERROR(PrepareNewDirectory(directory));
+    EIDETIC_RETURN_IF_ERROR(PrepareNewDirectory(FilesOf(options), directory));
   }
   EIDETIC_ASSIGN_OR_RETURN(auto lock,
                            LibraryLock::Acquire(directory, options.holder_command, options.holder_address));
@@ -115,7 +120,7 @@ absl::Status RocksDbLibrary::Start(const OpenOptions& options) {
   EIDETIC_RETURN_IF_ERROR(OpenDatabase(/*create=*/!exists, options));
   EIDETIC_RETURN_IF_ERROR(LoadState());
   // Last, so that a library with this file is a whole one.
-  if (!exists) return WriteFormatFile(directory_);
+  if (!exists) return WriteFormatFile(FilesOf(options), directory_);
   return absl::OkStatus();
 }
 
@@ -125,9 +130,13 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
   block_cache_ = rocksdb::NewLRUCache(budget / 2);
   write_buffer_ = budget / 8;
   rocksdb::DBOptions db_options;
+  if (options.env != nullptr) db_options.env = options.env;
   db_options.create_if_missing = create;
   db_options.create_missing_column_families = true;
   db_options.paranoid_checks = true;
+  // All families reach their files in one step: after a write that failed, a crash
+  // between two flushes would leave a database that does not open.
+  db_options.atomic_flush = true;
   db_options.max_open_files = 256;
   db_options.max_background_jobs = 2;
   db_options.keep_log_file_num = 2;

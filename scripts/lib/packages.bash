@@ -22,5 +22,5 @@ npm_packages=(nodejs npm)
 # Photos under free licences, to try Eidetic with; the end-to-end tests use them too.
 demo_packages=(lomiri-wallpapers-16.04 lomiri-wallpapers-20.04)
 
-# What tests run beside the programs: a gRPC client that is not ours, and a check of these scripts.
-test_packages=(python3 python3-grpcio python3-protobuf shellcheck)
+# What tests run beside the programs: a gRPC client that is not ours, and checks of these scripts and of the layout.
+test_packages=(clang-format python3 python3-grpcio python3-protobuf shellcheck)

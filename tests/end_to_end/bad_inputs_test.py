@@ -31,6 +31,24 @@ class BadInputsTest(ProgramTest):
         self.assertLess(peak_mib, 1024)
         self.run_ok("verify")
 
+    def test_what_may_not_be_read_is_reported(self):
+        good = self.copy_small_pictures(3)
+        unreadable = self.photos / "unreadable.jpg"
+        shutil.copyfile(good[0], unreadable)
+        closed = self.photos / "closed folder"
+        closed.mkdir()
+        for path in (unreadable, closed):
+            path.chmod(0)
+        try:
+            result = self.run_program("index", self.photos, "--json", root_reads_all=False)
+        finally:
+            closed.chmod(0o700)
+        self.assertEqual(result.code, 3, result.err)
+        summary = result.json
+        self.assertEqual({failure["path"] for failure in summary["failures"]}, {str(unreadable), str(closed)})
+        self.assertTrue(all("ermission" in failure["reason"] for failure in summary["failures"]), summary)
+        self.assertEqual(summary["indexed"], len(good))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 #include <set>
 #include <string>
@@ -145,6 +147,60 @@ TEST_P(SearchServiceTest, ExplainsWhenAsked) {
   EXPECT_EQ(response.explanation().live_size(), 4U);
   EXPECT_GT(response.explanation().encode_micros(), 0);
   EXPECT_FALSE(response.explanation().model_fingerprint().empty());
+}
+
+TEST_P(SearchServiceTest, HitsOfTextsHaveAConfidenceThatCanBeCut) {
+  PutAxes();
+  SearchRequest request;
+  request.add_terms()->set_text("a dog");
+  SearchResponse whole;
+  ASSERT_TRUE(Search(request, &whole).ok());
+  ASSERT_EQ(whole.hits_size(), 4);
+  int sure = 0;
+  for (const auto& hit : whole.hits()) {
+    ASSERT_TRUE(hit.has_confidence());
+    EXPECT_GE(hit.confidence(), 0);
+    EXPECT_LE(hit.confidence(), 1);
+    if (hit.confidence() >= whole.hits(0).confidence()) ++sure;
+  }
+  EXPECT_EQ(whole.unsure_count(), 0);
+  request.set_min_confidence(whole.hits(0).confidence());
+  SearchResponse cut;
+  ASSERT_TRUE(Search(request, &cut).ok());
+  EXPECT_EQ(cut.hits_size(), sure);
+  EXPECT_EQ(cut.unsure_count(), 4 - sure);
+
+  // Vectors, pictures and assets have none, and cannot be cut.
+  SearchRequest by_asset;
+  by_asset.add_terms()->set_asset_id("b");
+  SearchResponse without;
+  ASSERT_TRUE(Search(by_asset, &without).ok());
+  EXPECT_FALSE(without.hits(0).has_confidence());
+  by_asset.set_min_confidence(0.5F);
+  EXPECT_EQ(ViolatedField(Search(by_asset)), "min_confidence");
+  for (const float bad : {-0.1F, 1.1F, std::numeric_limits<float>::quiet_NaN()}) {
+    request.set_min_confidence(bad);
+    EXPECT_EQ(ViolatedField(Search(request)), "min_confidence");
+  }
+}
+
+TEST_P(SearchServiceTest, ADamagedCalibrationIsMadeAgain) {
+  PutAxes();
+  SearchRequest request;
+  request.add_terms()->set_text("a dog");
+  SearchResponse before;
+  ASSERT_TRUE(Search(request, &before).ok());
+  const std::string path = hosted_.directory() + "/calibration";
+  {
+    std::ofstream damaged(path);
+    damaged << "nothing of the kind";
+  }
+  hosted_.Restart();
+  SearchResponse after;
+  ASSERT_TRUE(Search(request, &after).ok());
+  ASSERT_EQ(after.hits_size(), before.hits_size());
+  EXPECT_EQ(after.hits(0).confidence(), before.hits(0).confidence());
+  EXPECT_GT(std::filesystem::file_size(path), 1000U);
 }
 
 TEST_P(SearchServiceTest, AnEmptyLibraryHasNoHits) {

@@ -1,0 +1,57 @@
+// The calibration of one library's scores: read from the library's folder, made
+// when it is missing or the library has grown past it, and kept there. Made by
+// LibrarySession, which owns it; borrows library, engine and model. Any thread.
+//
+//   EIDETIC_ASSIGN_OR_RETURN(const auto calibration, confidence.Current(cancellation));
+//   if (calibration != nullptr) … calibration->Confidence(score, vector)
+#ifndef EIDETIC_SERVICE_CONFIDENCE_H_
+#define EIDETIC_SERVICE_CONFIDENCE_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "searcher/score_calibration.h"
+#include "searcher/search_engine.h"
+#include "service/cancellation.h"
+#include "service/model_session.h"
+#include "storage/library.h"
+
+namespace eidetic::service {
+
+class Confidence {
+ public:
+  Confidence(const storage::Library* library, const searcher::SearchEngine* engine, ModelSession* model);
+
+  // Fits the library as it is now, or nearly: a tenth more or fewer photos
+  // change nothing. Null while the library is empty. Costs a search for each
+  // background query when it has to be made, and embedding those the first time.
+  // Errors: ModelSession::EmbedTexts'.
+  absl::StatusOr<std::shared_ptr<const searcher::ScoreCalibration>> Current(const Cancellation& cancellation);
+
+ private:
+  absl::StatusOr<searcher::ScoreCalibration> Make(const std::string& fingerprint, int dimension,
+                                                  uint64_t photo_count, const Cancellation& cancellation)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<std::vector<float>> BackgroundVectors(const std::string& fingerprint,
+                                                       const Cancellation& cancellation)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status SampleCaptions(searcher::CalibrationSamples& samples) const;
+  std::string Path() const;
+
+  const storage::Library* const library_;
+  const searcher::SearchEngine* const engine_;
+  ModelSession* const model_;
+
+  // Held while one is made: others wait for it rather than make it too.
+  absl::Mutex mutex_;
+  bool file_read_ ABSL_GUARDED_BY(mutex_) = false;
+  std::shared_ptr<const searcher::ScoreCalibration> current_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace eidetic::service
+
+#endif  // EIDETIC_SERVICE_CONFIDENCE_H_

@@ -1,0 +1,129 @@
+#include "tests/stress/journal.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "proto/status_macros.h"
+#include "storage/file_system.h"
+
+namespace eidetic::stress {
+namespace {
+
+constexpr uint64_t kMaxJournalBytes = uint64_t{1} << 30;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const std::string& path, size_t writers) {
+  auto journal = std::unique_ptr<Journal>(new Journal(path, writers));
+  EIDETIC_RETURN_IF_ERROR(journal->Read());
+  journal->file_ = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (journal->file_ < 0) return absl::ErrnoToStatus(errno, absl::StrCat("opening ", path));
+  return journal;
+}
+
+Journal::~Journal() {
+  if (file_ >= 0) close(file_);
+}
+
+absl::Status Journal::Read() {
+  const absl::StatusOr<std::string> text = storage::PosixFileSystem().ReadFile(path_, 0, kMaxJournalBytes);
+  if (absl::IsNotFound(text.status())) return absl::OkStatus();
+  EIDETIC_RETURN_IF_ERROR(text.status());
+  std::vector<absl::string_view> lines = absl::StrSplit(*text, '\n');
+  // After the last line end: nothing, or a line whose writer was killed.
+  lines.pop_back();
+  for (const absl::string_view line : lines) EIDETIC_RETURN_IF_ERROR(ReadLine(line));
+  return absl::OkStatus();
+}
+
+absl::Status Journal::ReadLine(absl::string_view line) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(line, absl::MaxSplits(' ', 2));
+  const absl::Status malformed = absl::DataLossError(absl::StrCat("the journal has a bad line: ", line));
+  size_t number = 0;
+  if (parts.size() < 2 || !absl::SimpleAtoi(parts[1], &number) || number >= writers_.size()) return malformed;
+  WriterJournal& writer = writers_[number];
+  const absl::string_view rest = parts.size() > 2 ? parts[2] : absl::string_view();
+  if (parts[0] == "begin") {
+    for (const absl::string_view text : absl::StrSplit(rest, '|')) {
+      const std::optional<Step> step = ParseStep(text);
+      if (!step.has_value()) return malformed;
+      writer.pending.push_back(*step);
+      // Given out, whatever becomes of it.
+      uint32_t& last = writer.state.last_version[step->asset];
+      last = std::max(last, step->version);
+    }
+  } else if (parts[0] == "done") {
+    for (const Step& step : writer.pending) ApplyStep(writer.state, step);
+    writer.pending.clear();
+    writer.failed.clear();
+    writer.acknowledged += 1;
+  } else if (parts[0] == "failed") {
+    writer.failed.push_back(std::move(writer.pending));
+    writer.pending.clear();
+  } else if (parts[0] == "asset" || parts[0] == "version") {
+    const std::pair<absl::string_view, absl::string_view> fields =
+        absl::StrSplit(rest, absl::MaxSplits(' ', 1));
+    uint32_t asset = 0;
+    if (!absl::SimpleAtoi(fields.first, &asset)) return malformed;
+    if (parts[0] == "version") {
+      if (!absl::SimpleAtoi(fields.second, &writer.state.last_version[asset])) return malformed;
+      return absl::OkStatus();
+    }
+    const std::optional<AssetState> state = ParseAssetState(fields.second);
+    if (!state.has_value()) return malformed;
+    writer.state.assets[asset] = *state;
+  } else {
+    return malformed;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Journal::Begin(size_t writer, const std::vector<Step>& steps) {
+  return Append(
+      absl::StrCat("begin ", writer, " ", absl::StrJoin(steps, "|", [](std::string* out, const Step& step) {
+                     absl::StrAppend(out, ToText(step));
+                   })));
+}
+
+absl::Status Journal::End(size_t writer, Outcome outcome) {
+  return Append(absl::StrCat(outcome == Outcome::kDone ? "done " : "failed ", writer));
+}
+
+// One write, so that a line is there or, at the end, cut off. The system keeps
+// it when this process is killed; the power that fails is simulated.
+absl::Status Journal::Append(const std::string& line) {
+  const std::string bytes = absl::StrCat(line, "\n");
+  if (write(file_, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size())) return absl::OkStatus();
+  return absl::ErrnoToStatus(errno, absl::StrCat("writing ", path_));
+}
+
+absl::Status Journal::Checkpoint(const std::vector<WriterState>& states) {
+  std::string text;
+  for (size_t writer = 0; writer < states.size(); ++writer) {
+    for (const auto& [asset, version] : states[writer].last_version) {
+      absl::StrAppend(&text, "version ", writer, " ", asset, " ", version, "\n");
+    }
+    for (const auto& [asset, state] : states[writer].assets) {
+      absl::StrAppend(&text, "asset ", writer, " ", asset, " ", ToText(state), "\n");
+    }
+  }
+  EIDETIC_RETURN_IF_ERROR(storage::WriteFileDurably(storage::PosixFileSystem(), path_, text));
+  close(file_);
+  file_ = open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  if (file_ < 0) return absl::ErrnoToStatus(errno, absl::StrCat("opening ", path_));
+  for (size_t writer = 0; writer < states.size(); ++writer) {
+    writers_[writer] = {.state = states[writer], .pending = {}, .failed = {}, .acknowledged = 0};
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace eidetic::stress

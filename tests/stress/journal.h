@@ -1,0 +1,73 @@
+// What was tried and what was acknowledged, in a file outside the library that
+// outlives the writing process: one line before each commit, one after it. Begin
+// and End may be called by several writers at once, each for itself.
+//
+//   ASSIGN_OR_RETURN(auto journal, Journal::Open(path, writers));
+//   journal->Begin(writer, steps);
+//   … commit …
+//   journal->End(writer, Outcome::kDone);
+#ifndef EIDETIC_TESTS_STRESS_JOURNAL_H_
+#define EIDETIC_TESTS_STRESS_JOURNAL_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "tests/stress/truth.h"
+
+namespace eidetic::stress {
+
+enum class Outcome {
+  kDone,  // acknowledged
+  // Failed, and reading showed nothing of it. A crash before the next commit that
+  // is acknowledged may still bring it back, whole.
+  kFailed,
+};
+
+// What the journal says of one writer.
+struct WriterJournal {
+  // All that is certain.
+  WriterState state;
+  // The commit that was under way; empty: none. It may be there or not.
+  std::vector<Step> pending;
+  // Those that failed since the last acknowledged one.
+  std::vector<std::vector<Step>> failed;
+  // Commits acknowledged since the last checkpoint.
+  uint64_t acknowledged = 0;
+};
+
+class Journal {
+ public:
+  // Reads what is there, for `writers` writers. kDataLoss: the journal itself is
+  // damaged.
+  static absl::StatusOr<std::unique_ptr<Journal>> Open(const std::string& path, size_t writers);
+  ~Journal();
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
+
+  // As of Open or the last Checkpoint.
+  const std::vector<WriterJournal>& writers() const { return writers_; }
+
+  absl::Status Begin(size_t writer, const std::vector<Step>& steps);
+  absl::Status End(size_t writer, Outcome outcome);
+  // Starts the journal anew from what was found in the library.
+  absl::Status Checkpoint(const std::vector<WriterState>& states);
+
+ private:
+  Journal(std::string path, size_t writers) : path_(std::move(path)), writers_(writers) {}
+  absl::Status Read();
+  absl::Status ReadLine(absl::string_view line);
+  absl::Status Append(const std::string& line);
+
+  const std::string path_;
+  int file_ = -1;
+  std::vector<WriterJournal> writers_;
+};
+
+}  // namespace eidetic::stress
+
+#endif  // EIDETIC_TESTS_STRESS_JOURNAL_H_

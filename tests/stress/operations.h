@@ -1,0 +1,44 @@
+// The mix of operations that writers run. An operation is one row of the table
+// in operations.cc: a name, a weight, a function. To add one (a generation
+// switch, a backup), write the function and add the row.
+//
+// A Worker belongs to one thread; library, engine and journal are shared.
+#ifndef EIDETIC_TESTS_STRESS_OPERATIONS_H_
+#define EIDETIC_TESTS_STRESS_OPERATIONS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "searcher/search_engine.h"
+#include "storage/library.h"
+#include "tests/stress/journal.h"
+
+namespace eidetic::stress {
+
+struct Worker {
+  storage::Library& library;
+  searcher::SearchEngine& engine;
+  Journal& journal;
+  size_t number = 0;
+  size_t writers = 1;
+  std::mt19937_64 random;
+  WriterState state;
+  // Whether the disk was told to fail, so that errors are to be expected.
+  std::function<bool()> disk_fails;
+
+  uint32_t Below(uint32_t limit) { return static_cast<uint32_t>(random() % limit); }
+};
+
+// Runs one operation, drawn by the worker's own chances. kDataLoss: the library
+// broke a promise, the message says which. Other errors: the disk failed and
+// what became of the operation cannot be read; the worker must stop.
+absl::Status RunOperation(Worker& worker);
+
+}  // namespace eidetic::stress
+
+#endif  // EIDETIC_TESTS_STRESS_OPERATIONS_H_
