@@ -26,10 +26,6 @@ namespace v1 = ::eidetic::v1;
 // How strongly `--not` pushes away; full strength drowns the query itself.
 constexpr float kNotWeight = -0.5F;
 
-// Where noise begins: keeps .97 of the right photos among the first ten, and
-// leaves about one hit of ten to a query about something absent (docs/confidence.md).
-constexpr float kMinConfidence = 0.12F;
-
 struct SearchOptions {
   std::string text;
   std::string image;
@@ -38,8 +34,7 @@ struct SearchOptions {
   std::string filter;
   int limit = 10;
   int ef_search = 0;
-  float min_confidence = kMinConfidence;
-  bool all = false;
+  float min_confidence = 0;
   bool exact = false;
   bool explain = false;
 };
@@ -93,8 +88,8 @@ void PrintHits(const Command& command, const v1::SearchResponse& response, const
     std::printf("%s\n",
                 command.terminal
                     .Dim(response.hits().empty()
-                             ? "Nothing in the library seems to match; --all shows the nearest all the same."
-                             : absl::StrCat(response.unsure_count(), " more with little confidence: --all"))
+                             ? "Nothing in the library seems to match: every hit is below --min-confidence."
+                             : absl::StrCat(response.unsure_count(), " more below --min-confidence."))
                     .c_str());
   } else if (response.hits().empty()) {
     std::printf("Nothing found: %s.\n",
@@ -152,8 +147,7 @@ absl::StatusOr<v1::SearchRequest> BaseRequest(const SearchOptions& options) {
   request.set_exact(options.exact);
   request.set_ef_search(options.ef_search);
   request.set_filter(options.filter);
-  // Only texts give a confidence to cut at.
-  if (options.image.empty() && !options.all) request.set_min_confidence(options.min_confidence);
+  request.set_min_confidence(options.min_confidence);
   if (!options.image.empty()) {
     EIDETIC_ASSIGN_OR_RETURN(*request.add_terms(), ImageTerm(options.image));
   }
@@ -275,6 +269,7 @@ void AddSearchCommand(CLI::App& app, Command& command) {
       "  eidetic search \"a beach\" --not \"people\"\n"
       "  eidetic search \"our dog\" --filter 'taken >= \"2023-06-01\" AND folder:Italy'\n"
       "  eidetic search \"a church\" --filter 'within(41.9, 12.5, 20) AND NOT tag:screenshot'\n"
+      "  eidetic search \"a piano\" --min-confidence 0.12\n"
       "  eidetic search --queries queries.txt --json");
   search->add_option("TEXT", options->text, "What the picture shows, in English")->type_name("");
   search->add_option("--image", options->image, "A picture to start from; with TEXT both count alike")
@@ -284,11 +279,9 @@ void AddSearchCommand(CLI::App& app, Command& command) {
       ->type_name("FILE");
   search
       ->add_option("--min-confidence", options->min_confidence,
-                   "Leave out hits that less likely show what TEXT says")
+                   "Leave out hits that less likely show what TEXT says, 0 to 1; noise begins at about 0.12")
       ->check(CLI::Range(0.0, 1.0))
-      ->type_name("P")
-      ->capture_default_str();
-  search->add_flag("--all", options->all, "Leave out none: as many hits as --limit says");
+      ->type_name("P");
   AddResultOptions(search, options->filter, options->limit, options->exact, options->explain);
   search->add_option("--ef-search", options->ef_search, "Effort of the graph search; 0: chosen for you")
       ->check(CLI::Range(0, 100'000));

@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <exception>
+#include <initializer_list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -14,6 +15,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/civil_time.h"
 #include "absl/time/time.h"
@@ -146,6 +148,42 @@ void ReadExif(const Exiv2::ExifData& data, AssetFacts& facts) {
   AddCaption(facts, eidetic::v1::CAPTION_SOURCE_EXIF, description.c_str());
 }
 
+std::string XmpText(const Exiv2::XmpData& data, const char* key) {
+  const auto found = data.findKey(Exiv2::XmpKey(key));
+  return found == data.end() ? "" : CleanCaption(found->toString());
+}
+
+void ReadXmpPlace(const Exiv2::XmpData& data, eidetic::v1::PhotoMetadata& metadata) {
+  metadata.set_sublocation(XmpText(data, "Xmp.iptc.Location"));
+  metadata.set_city(XmpText(data, "Xmp.photoshop.City"));
+  metadata.set_state(XmpText(data, "Xmp.photoshop.State"));
+  metadata.set_country(XmpText(data, "Xmp.photoshop.Country"));
+}
+
+// The items of the lists under `keys`, levels parted by "/", sorted.
+std::set<std::string> XmpItems(const Exiv2::XmpData& data, std::initializer_list<const char*> keys) {
+  std::set<std::string> items;
+  for (const char* key : keys) {
+    const auto found = data.findKey(Exiv2::XmpKey(key));
+    if (found == data.end()) continue;
+    for (long i = 0; i < found->count(); ++i) {
+      items.insert(absl::StrReplaceAll(CleanCaption(found->toString(i)), {{"|", "/"}}));
+    }
+  }
+  items.erase("");
+  return items;
+}
+
+void ReadXmpLists(const Exiv2::XmpData& data, eidetic::v1::PhotoMetadata& metadata) {
+  for (const std::string& tag : XmpItems(data, {"Xmp.lr.hierarchicalSubject", "Xmp.digiKam.TagsList",
+                                                "Xmp.MicrosoftPhoto.LastKeywordXMP"})) {
+    metadata.add_hierarchical_tags(tag);
+  }
+  for (const std::string& album : XmpItems(data, {"Xmp.mediapro.CatalogSets", "Xmp.xmpDM.album"})) {
+    metadata.add_albums(album);
+  }
+}
+
 void ReadXmp(const Exiv2::XmpData& data, AssetFacts& facts, std::set<std::string>& tags) {
   const auto find = [&data](const char* key) -> const Exiv2::Xmpdatum* {
     const auto found = data.findKey(Exiv2::XmpKey(key));
@@ -165,6 +203,8 @@ void ReadXmp(const Exiv2::XmpData& data, AssetFacts& facts, std::set<std::string
   if (const Exiv2::Xmpdatum* subject = find("Xmp.dc.subject"); subject != nullptr) {
     for (long i = 0; i < subject->count(); ++i) tags.insert(CleanCaption(subject->toString(i)));
   }
+  ReadXmpPlace(data, *facts.record.mutable_metadata());
+  ReadXmpLists(data, *facts.record.mutable_metadata());
 }
 
 void ReadIptc(const Exiv2::IptcData& data, AssetFacts& facts, std::set<std::string>& tags) {
@@ -173,6 +213,16 @@ void ReadIptc(const Exiv2::IptcData& data, AssetFacts& facts, std::set<std::stri
   for (const Exiv2::Iptcdatum& datum : data) {
     if (datum.key() == "Iptc.Application2.Keywords") tags.insert(CleanCaption(datum.toString()));
   }
+  // What XMP said already wins.
+  eidetic::v1::PhotoMetadata& metadata = *facts.record.mutable_metadata();
+  const auto fill = [&data](const char* key, std::string* place) {
+    const auto found = data.findKey(Exiv2::IptcKey(key));
+    if (place->empty() && found != data.end()) *place = CleanCaption(found->toString());
+  };
+  fill("Iptc.Application2.SubLocation", metadata.mutable_sublocation());
+  fill("Iptc.Application2.City", metadata.mutable_city());
+  fill("Iptc.Application2.ProvinceState", metadata.mutable_state());
+  fill("Iptc.Application2.CountryName", metadata.mutable_country());
 }
 
 }  // namespace
@@ -194,6 +244,7 @@ AssetFacts ReadAssetFacts(std::span<const uint8_t> bytes, const encoder::ImageIn
     ReadExif(image->exifData(), facts);
     tags.erase("");
     for (const std::string& tag : tags) facts.record.mutable_metadata()->add_tags(tag);
+    if (facts.record.metadata().ByteSizeLong() == 0) facts.record.clear_metadata();
   } catch (const std::exception&) {
     // Formats that Exiv2 does not know, and damaged metadata: the picture is
     // kept with what was read until then.

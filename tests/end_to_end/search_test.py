@@ -47,6 +47,31 @@ class SearchTest(ProgramTest):
         # Kleiber is German for nuthatch.
         self.assertIn("Kleiber", " ".join(hit["path"] for hit in hits[:3]))
 
+    def test_confidence_tells_what_is_there_from_what_is_not(self):
+        sea = self.run_ok("search", "a sunset over the sea", "--json", "--limit", "1").json
+        absent = self.run_ok("search", "a spreadsheet", "--json", "--limit", "1").json
+        self.assertGreater(sea["confidence"], 2 * absent["confidence"])
+        cut = self.run_ok("search", "a spreadsheet", "--min-confidence", "0.3")
+        self.assertIn("Nothing in the library seems to match", cut.out)
+        refused = self.run_program("search", "a", "--min-confidence", "2")
+        self.assertEqual(refused.code, 2)
+
+    def test_filter(self):
+        hits = self.run_ok("search", "a photo", "--filter", "has:caption", "--json").json_lines
+        self.assertEqual([hit["path"] for hit in hits], [self.paths[0]])
+        near = self.run_ok("similar", self.paths[0], "--filter", 'extension = JPG AND path:"/photos/" AND NOT has:caption',
+                           "--json").json_lines
+        self.assertEqual(len(near), 10)
+        self.assertNotIn(self.paths[0], [hit["path"] for hit in near])
+        portrait = self.run_ok("search", "a photo", "--filter", "orientation = portrait", "--json").json_lines
+        landscape = self.run_ok("search", "a photo", "--filter", "-orientation = portrait", "--json", "--limit",
+                                "100").json_lines
+        self.assertEqual(len(portrait) + len(landscape), len(self.paths))
+        self.assertTrue(all(hit["width"] >= hit["height"] for hit in landscape))
+        mistake = self.run_program("search", "a photo", "--filter", "colour = red")
+        self.assertEqual(mistake.code, 1)
+        self.assertIn("at character 1", mistake.err)
+
     def test_queries_file(self):
         queries = self.folder / "queries.txt"
         queries.write_text("a sunset\nwine\n\nthe sea\n", encoding="utf-8")

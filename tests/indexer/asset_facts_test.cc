@@ -112,6 +112,26 @@ TEST(AssetFactsTest, DescriptionsComeFromEverySourceAndBoilerplateFromNone) {
   }
 }
 
+TEST(AssetFactsTest, PlacesAlbumsAndTagsWithLevelsComeFromXmpAndIptc) {
+  const AssetFacts facts = Facts(WithMetadata([](Exiv2::Image& image) {
+    image.xmpData()["Xmp.photoshop.City"] = "Rome";
+    image.xmpData()["Xmp.lr.hierarchicalSubject"] = "Places|Italy|Rome";
+    image.xmpData()["Xmp.digiKam.TagsList"] = "People/Anna";
+    image.xmpData()["Xmp.mediapro.CatalogSets"] = "Holidays|2023";
+    image.iptcData()["Iptc.Application2.City"] = "Roma";
+    image.iptcData()["Iptc.Application2.CountryName"] = "Italy";
+    image.iptcData()["Iptc.Application2.SubLocation"] = " Trastevere ";
+  }));
+  const eidetic::v1::PhotoMetadata& metadata = facts.record.metadata();
+  EXPECT_EQ(metadata.city(), "Rome");
+  EXPECT_EQ(metadata.country(), "Italy");
+  EXPECT_EQ(metadata.sublocation(), "Trastevere");
+  EXPECT_EQ(metadata.state(), "");
+  EXPECT_THAT(metadata.hierarchical_tags(), ElementsAre("People/Anna", "Places/Italy/Rome"));
+  EXPECT_THAT(metadata.albums(), ElementsAre("Holidays/2023"));
+  EXPECT_FALSE(Facts(WithMetadata([](Exiv2::Image&) {})).record.has_metadata());
+}
+
 TEST(AssetFactsTest, OddMetadataIsLeftOut) {
   const AssetFacts facts = Facts(WithMetadata([](Exiv2::Image& image) {
     Exiv2::ExifData& exif = image.exifData();

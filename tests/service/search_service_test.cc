@@ -184,6 +184,35 @@ TEST_P(SearchServiceTest, HitsOfTextsHaveAConfidenceThatCanBeCut) {
   }
 }
 
+TEST_P(SearchServiceTest, AFilterLeavesOnlyWhatPasses) {
+  PutAxes();
+  SearchRequest request = VectorRequest(AxisVector(dimension_, 1));
+  request.set_filter("has:caption");
+  EXPECT_THAT(FoundIds(request), ElementsAre("a"));
+  request.set_filter("NOT has:caption");
+  request.set_page_size(2);
+  request.set_explain(true);
+  SearchResponse first;
+  ASSERT_TRUE(Search(request, &first).ok());
+  ASSERT_EQ(first.hits_size(), 2);
+  EXPECT_EQ(first.hits(0).asset().asset_id(), "b");
+  EXPECT_EQ(first.explanation().plan(), "exact_filtered");
+  EXPECT_EQ(first.explanation().filter().matching_count(), 3U);
+  // The next page is of the same filter, or refused.
+  request.set_page_token(first.next_page_token());
+  EXPECT_EQ(FoundIds(request).size(), 1U);
+  request.set_filter("has:caption");
+  EXPECT_EQ(ViolatedField(Search(request)), "page_token");
+
+  SearchRequest nothing = VectorRequest(AxisVector(dimension_, 0));
+  nothing.set_filter("width > 1");
+  EXPECT_TRUE(FoundIds(nothing).empty());
+  nothing.set_filter("camera = ");
+  EXPECT_EQ(ViolatedField(Search(nothing)), "filter");
+  nothing.set_filter("colour = red");
+  EXPECT_EQ(ViolatedField(Search(nothing)), "filter");
+}
+
 TEST_P(SearchServiceTest, ADamagedCalibrationIsMadeAgain) {
   PutAxes();
   SearchRequest request;
