@@ -180,6 +180,7 @@ absl::Status AttributeIndex::Build() {
   CountLive(state);
   const absl::MutexLock lock(&mutex_);
   state_ = std::make_shared<const State>(std::move(state));
+  phase_ = Phase::kReady;
   build_time_ = absl::Now() - began;
   return absl::OkStatus();
 }

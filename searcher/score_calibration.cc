@@ -27,6 +27,7 @@ constexpr double kIntercept = -2.15;
 // How strongly a fit is held to them, beside a weight of 1 for all samples.
 constexpr double kPrior = 0.01;
 constexpr int kNewtonSteps = 50;
+constexpr double kLongestStep = 0.5;
 
 constexpr double kSmallestSpread = 0.05;
 constexpr double kSmallestDeviation = 1e-6;
@@ -125,8 +126,14 @@ void ScoreCalibration::FitCurve(std::span<const double> related, std::span<const
     add(related, 1);
     add(unrelated, 0);
     const double determinant = slope_slope * intercept_intercept - slope_intercept * slope_intercept;
-    slope += (intercept_intercept * gradient_slope - slope_intercept * gradient_intercept) / determinant;
-    intercept += (slope_slope * gradient_intercept - slope_intercept * gradient_slope) / determinant;
+    const double slope_step =
+        (intercept_intercept * gradient_slope - slope_intercept * gradient_intercept) / determinant;
+    const double intercept_step =
+        (slope_slope * gradient_intercept - slope_intercept * gradient_slope) / determinant;
+    // Far from the maximum a whole step overshoots.
+    const double damping = std::min(1.0, kLongestStep / std::hypot(slope_step, intercept_step));
+    slope += damping * slope_step;
+    intercept += damping * intercept_step;
   }
   // Captions that say nothing of their photos teach nothing.
   if (!std::isfinite(slope) || !std::isfinite(intercept) || slope < kSlope / 4) return;

@@ -31,8 +31,10 @@ using v1::CaptionRecord;
 using v1::GenerationRecord;
 using v1::PathRecord;
 
-// Bytes of mutations that one group may hold.
+// Mutations that one group may hold.
 constexpr size_t kGroupMutations = 4096;
+// Changes forgotten in one write.
+constexpr uint64_t kTrimmedAtOnce = 10'000;
 
 std::string DatabasePath(const std::string& directory) { return absl::StrCat(directory, "/rocksdb"); }
 
@@ -518,25 +520,31 @@ uint64_t RocksDbLibrary::WaitForChange(uint64_t sequence, absl::Time deadline) c
 }
 
 absl::Status RocksDbLibrary::TrimChanges(uint64_t sequence) {
-  const absl::MutexLock commit_lock(&commit_mutex_);
-  v1::StateRecord state;
-  {
+  while (true) {
+    const absl::MutexLock commit_lock(&commit_mutex_);
+    v1::StateRecord state;
+    {
+      const absl::MutexLock lock(&state_mutex_);
+      state = state_;
+    }
+    const uint64_t first = state.trimmed_sequence() + 1;
+    const uint64_t last = std::min({sequence, state.last_sequence(), first + kTrimmedAtOnce - 1});
+    if (last < first) return absl::OkStatus();
+    state.set_trimmed_sequence(last);
+    rocksdb::WriteBatch batch;
+    rocksdb::Status written = batch.Put(families_.meta, kStateKey, EncodeRecord(kStateKey, state));
+    // One by one: iterators of RocksDB 7.8 abort on the tombstones of DeleteRange
+    // when writes come meanwhile (found by the crash oracle).
+    for (uint64_t number = first; number <= last && written.ok(); ++number) {
+      written = batch.Delete(families_.changes, SequenceKey(number));
+    }
+    rocksdb::WriteOptions sync;
+    sync.sync = true;
+    if (written.ok()) written = db_->Write(sync, &batch);
+    EIDETIC_RETURN_IF_ERROR(FromRocksDb(written, "trimming the change log"));
     const absl::MutexLock lock(&state_mutex_);
-    state = state_;
+    state_ = state;
   }
-  sequence = std::min(sequence, state.last_sequence());
-  if (sequence <= state.trimmed_sequence()) return absl::OkStatus();
-  state.set_trimmed_sequence(sequence);
-  rocksdb::WriteBatch batch;
-  rocksdb::Status written = batch.DeleteRange(families_.changes, SequenceKey(0), SequenceKey(sequence + 1));
-  if (written.ok()) written = batch.Put(families_.meta, kStateKey, EncodeRecord(kStateKey, state));
-  rocksdb::WriteOptions sync;
-  sync.sync = true;
-  if (written.ok()) written = db_->Write(sync, &batch);
-  EIDETIC_RETURN_IF_ERROR(FromRocksDb(written, "trimming the change log"));
-  const absl::MutexLock lock(&state_mutex_);
-  state_ = state;
-  return absl::OkStatus();
 }
 
 }  // namespace eidetic::storage

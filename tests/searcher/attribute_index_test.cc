@@ -490,6 +490,8 @@ TEST_F(AttributeIndexTest, AgreesWithLookingAtEveryPhotoThroughLiveChanges) {
     }
   }
   EXPECT_GT(nonempty, 400U);
+  // An answer waits for all changes before it, status does not.
+  EXPECT_EQ(Find(index, "added >= 2000").size(), photos.size());
   EXPECT_EQ(index.status().photo_count, photos.size());
   EXPECT_LT(index.status().segment_count, 16U);
 }

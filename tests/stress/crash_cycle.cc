@@ -87,7 +87,7 @@ class Cycle {
   }
 
   // The power fails at a file operation drawn from the seed, often in the midst
-  // of opening; in a third of the cycles the disk fails in other ways before.
+  // of opening.
   void PlanPowerLoss() {
     disk_.SetSyncLies(options_.disk_lies);
     const bool early = random_() % 5 == 0;
@@ -113,7 +113,7 @@ class Cycle {
   }
 
   void Work(const std::vector<WriterState>& states) {
-    if (options_.crash == Crash::kPowerLoss) PlanDiskFaults();
+    if (options_.crash == Crash::kPowerLoss && options_.disk_faults) PlanDiskFaults();
     std::vector<std::thread> threads;
     for (size_t i = 0; i < options_.writers; ++i) {
       threads.emplace_back([this, i, &states] { Write(i, states[i]); });

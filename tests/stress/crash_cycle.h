@@ -28,6 +28,8 @@ struct CycleOptions {
   Crash crash = Crash::kNone;
   // The disk says it synced and does not: the comparison must find out.
   bool disk_lies = false;
+  // In a third of the cycles with a power loss the disk fails in other ways before.
+  bool disk_faults = false;
   // Lines "complaint TEXT" and, after the comparison, "checked ACKNOWLEDGED
   // PENDING_THERE PENDING_ABSENT".
   int report = -1;

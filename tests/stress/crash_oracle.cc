@@ -47,6 +47,7 @@ struct Options {
   size_t writers = 2;
   size_t readers = 1;
   bool disk_lies = false;
+  bool disk_faults = false;
   std::string directory;
   std::string json_file;
 };
@@ -125,7 +126,8 @@ class LibraryRun {
                        .writers = options_.writers,
                        .readers = options_.readers,
                        .crash = crash,
-                       .disk_lies = options_.disk_lies};
+                       .disk_lies = options_.disk_lies,
+                       .disk_faults = options_.disk_faults};
     const bool in_opening = random_() % 5 == 0;
     const auto moment = static_cast<useconds_t>(
         1000 * (random_() % (in_opening ? kLongestOpeningMillis : kLongestWorkMillis)));
@@ -277,6 +279,8 @@ int Main(int argc, char** argv) {
   app.add_option("--jobs", options.jobs, "Libraries at once (default: 1)")->check(CLI::PositiveNumber);
   app.add_option("--writers", options.writers, "Writing threads (default: 2)")->check(CLI::PositiveNumber);
   app.add_option("--readers", options.readers, "Reading threads (default: 1)");
+  app.add_flag("--disk-faults", options.disk_faults,
+               "Before some power losses the disk fails in other ways: errors, short writes, no space");
   app.add_flag("--disk-lies", options.disk_lies,
                "The simulated disk forgets what it synced: losses must be found");
   app.add_option("--directory", options.directory,
