@@ -1,5 +1,3 @@
-#include <algorithm>
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -7,9 +5,13 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "encoder/bpe_model.h"
 #include "encoder/json_reader.h"
 #include "encoder/model_folder.h"
+#include "encoder/pipeline_tokenizer.h"
 #include "encoder/tokenizer.h"
+#include "encoder/tokenizer_json.h"
+#include "encoder/unigram_model.h"
 #include "encoder/wordpiece_tokenizer.h"
 #include "proto/status_macros.h"
 
@@ -17,40 +19,17 @@ namespace eidetic::encoder {
 namespace {
 
 using Json = nlohmann::json;
+using TokenizerOr = absl::StatusOr<std::unique_ptr<Tokenizer>>;
 
-constexpr int64_t kMostTokens = 4'000'000;
-constexpr int64_t kMostPositions = 1 << 20;
-constexpr size_t kMostAddedTokens = 4096;
 constexpr int64_t kLongestWord = 10'000;
 
-absl::Status Unimplemented(const JsonReader& where, absl::string_view what) {
-  return absl::UnimplementedError(absl::StrCat(where.path(), ": ", what,
-                                               " is not supported; this version reads WordPiece tokenizers "
-                                               "of the BERT kind"));
-}
-
-absl::StatusOr<int32_t> TokenId(const Json& id, const JsonReader& where) {
-  if (!id.is_number_unsigned() || id.get<uint64_t>() >= uint64_t{kMostTokens}) {
-    return where.Error(absl::StrCat("a token id must be a whole number from 0 to ", kMostTokens - 1));
-  }
-  return id.get<int32_t>();
-}
-
-absl::Status ReadVocabulary(const JsonReader& model, WordPieceRules& rules) {
+absl::Status ReadWordPieceModel(const JsonReader& model, WordPieceRules& rules) {
   EIDETIC_ASSIGN_OR_RETURN(const JsonReader vocabulary, model.Object("vocab"));
   rules.vocabulary.reserve(vocabulary.value().size());
   for (const auto& [piece, id] : vocabulary.value().items()) {
-    EIDETIC_ASSIGN_OR_RETURN(const int32_t value, TokenId(id, vocabulary));
+    EIDETIC_ASSIGN_OR_RETURN(const int32_t value, ReadTokenId(id, vocabulary));
     rules.vocabulary.emplace(piece, value);
   }
-  return absl::OkStatus();
-}
-
-absl::Status ReadModel(const JsonReader& root, WordPieceRules& rules) {
-  EIDETIC_ASSIGN_OR_RETURN(const JsonReader model, root.Object("model"));
-  EIDETIC_ASSIGN_OR_RETURN(const std::string family, model.String("type"));
-  if (family != "WordPiece") return Unimplemented(model, absl::StrCat("a tokenizer of the family ", family));
-  EIDETIC_RETURN_IF_ERROR(ReadVocabulary(model, rules));
   EIDETIC_ASSIGN_OR_RETURN(const std::string unknown, model.StringOr("unk_token", "[UNK]"));
   const auto found = rules.vocabulary.find(unknown);
   if (found == rules.vocabulary.end()) {
@@ -64,159 +43,133 @@ absl::Status ReadModel(const JsonReader& root, WordPieceRules& rules) {
   return absl::OkStatus();
 }
 
-absl::Status ReadNormalizer(const JsonReader& root, WordPieceRules& rules) {
+absl::Status ReadBertNormalizer(const JsonReader& root, const TokenizerConfig& config,
+                                WordPieceRules& rules) {
   if (!root.Has("normalizer")) {
     rules.clean_text = rules.split_ideographs = rules.strip_accents = rules.lowercase = false;
     return absl::OkStatus();
   }
   EIDETIC_ASSIGN_OR_RETURN(const JsonReader normalizer, root.Object("normalizer"));
   EIDETIC_ASSIGN_OR_RETURN(const std::string type, normalizer.String("type"));
-  if (type != "BertNormalizer") return Unimplemented(normalizer, absl::StrCat("the normalizer ", type));
+  if (type != "BertNormalizer") {
+    return UnsupportedComponent(normalizer, absl::StrCat("the normalizer ", type, " with WordPiece"));
+  }
   EIDETIC_ASSIGN_OR_RETURN(rules.clean_text, normalizer.Bool("clean_text", true));
   EIDETIC_ASSIGN_OR_RETURN(rules.split_ideographs, normalizer.Bool("handle_chinese_chars", true));
   EIDETIC_ASSIGN_OR_RETURN(rules.lowercase, normalizer.Bool("lowercase", true));
+  // As the reference does: the configuration has the last word.
+  rules.lowercase = config.lowercase.value_or(rules.lowercase);
   // null follows lowercase.
   EIDETIC_ASSIGN_OR_RETURN(rules.strip_accents, normalizer.Bool("strip_accents", rules.lowercase));
   return absl::OkStatus();
 }
 
-absl::Status CheckPreTokenizer(const JsonReader& root) {
+absl::Status CheckBertPreTokenizer(const JsonReader& root) {
   EIDETIC_ASSIGN_OR_RETURN(const JsonReader pre_tokenizer, root.Object("pre_tokenizer"));
   EIDETIC_ASSIGN_OR_RETURN(const std::string type, pre_tokenizer.String("type"));
   if (type == "BertPreTokenizer") return absl::OkStatus();
-  return Unimplemented(pre_tokenizer, absl::StrCat("the pre-tokenizer ", type));
+  return UnsupportedComponent(pre_tokenizer, absl::StrCat("the pre-tokenizer ", type, " with WordPiece"));
 }
 
-// {"single": [{"SpecialToken": {"id": "[CLS]"}}, {"Sequence": {"id": "A"}}, …],
-//  "special_tokens": {"[CLS]": {"ids": [101]}}}
-absl::Status ReadTemplate(const JsonReader& processor, WordPieceRules& rules) {
-  EIDETIC_ASSIGN_OR_RETURN(const JsonReader single, processor.Array("single"));
-  bool text_seen = false;
-  for (const Json& element : single.value()) {
-    const JsonReader part(element, single.path());
-    if (part.Has("Sequence")) {
-      if (text_seen) return single.Error("has the text twice");
-      text_seen = true;
-      continue;
-    }
-    EIDETIC_ASSIGN_OR_RETURN(const JsonReader special, part.Object("SpecialToken"));
-    EIDETIC_ASSIGN_OR_RETURN(const std::string name, special.String("id"));
-    EIDETIC_ASSIGN_OR_RETURN(const JsonReader all, processor.Object("special_tokens"));
-    EIDETIC_ASSIGN_OR_RETURN(const JsonReader token, all.Object(name.c_str()));
-    EIDETIC_ASSIGN_OR_RETURN(const JsonReader ids, token.Array("ids"));
-    for (const Json& id : ids.value()) {
-      EIDETIC_ASSIGN_OR_RETURN(const int32_t value, TokenId(id, ids));
-      (text_seen ? rules.suffix_ids : rules.prefix_ids).push_back(value);
+TokenizerOr CreateWordPiece(const JsonReader& root, const JsonReader& model, const TokenizerConfig& config,
+                            int max_positions) {
+  WordPieceRules rules;
+  EIDETIC_RETURN_IF_ERROR(ReadWordPieceModel(model, rules));
+  EIDETIC_RETURN_IF_ERROR(ReadBertNormalizer(root, config, rules));
+  EIDETIC_RETURN_IF_ERROR(CheckBertPreTokenizer(root));
+  EIDETIC_ASSIGN_OR_RETURN(rules.special_ids, ReadPostProcessor(root));
+  EIDETIC_ASSIGN_OR_RETURN(rules.added_tokens, ReadAddedTokens(root));
+  for (const AddedToken& token : rules.added_tokens) {
+    // Stripping spaces changes nothing here: words never keep the spaces around them.
+    if (token.normalized) {
+      return UnsupportedComponent(
+          root, absl::StrCat("the added token \"", token.content, "\" with normalized, in WordPiece,"));
     }
   }
-  if (!text_seen) return single.Error("has no {\"Sequence\": …} for the text");
-  return absl::OkStatus();
+  EIDETIC_ASSIGN_OR_RETURN(const LengthRules lengths, ReadLengthRules(root, config, max_positions));
+  rules.max_length = lengths.max_length;
+  rules.pad_length = lengths.pad_length;
+  const auto pad = rules.vocabulary.find(config.pad_token.empty() ? "[PAD]" : config.pad_token);
+  rules.pad_id = lengths.pad_id.value_or(pad == rules.vocabulary.end() ? 0 : pad->second);
+  return WordPieceTokenizer::Create(std::move(rules));
 }
 
-// {"sep": ["[SEP]", 102], "cls": ["[CLS]", 101]}
-absl::Status ReadBertProcessing(const JsonReader& processor, WordPieceRules& rules) {
-  for (const char* key : {"cls", "sep"}) {
-    EIDETIC_ASSIGN_OR_RETURN(const JsonReader pair, processor.Array(key));
-    if (pair.value().size() != 2) return pair.Error("must be [token, id]");
-    EIDETIC_ASSIGN_OR_RETURN(const int32_t id, TokenId(pair.value()[1], pair));
-    (key[0] == 'c' ? rules.prefix_ids : rules.suffix_ids).push_back(id);
+absl::StatusOr<int32_t> IdOf(const PipelineParts& parts, const std::string& token, const char* key) {
+  for (const AddedToken& added : parts.added_tokens) {
+    if (added.content == token) return parts.model->Find(token).value_or(added.id);
+  }
+  if (const std::optional<int32_t> id = parts.model->Find(token)) return *id;
+  return absl::InvalidArgumentError(
+      absl::StrCat(kTokenizerConfigFile, ": ", key, " \"", token, "\" is not in ", kTokenizerFile));
+}
+
+// add_bos_token and add_eos_token, where tokenizer.json has no post-processor.
+absl::Status AddConfiguredTokens(const TokenizerConfig& config, PipelineParts& parts) {
+  if (!parts.special_ids.prefix.empty() || !parts.special_ids.suffix.empty()) return absl::OkStatus();
+  if (config.add_bos_token && !config.bos_token.empty()) {
+    EIDETIC_ASSIGN_OR_RETURN(const int32_t id, IdOf(parts, config.bos_token, "bos_token"));
+    parts.special_ids.prefix.push_back(id);
+  }
+  if (config.add_eos_token && !config.eos_token.empty()) {
+    EIDETIC_ASSIGN_OR_RETURN(const int32_t id, IdOf(parts, config.eos_token, "eos_token"));
+    parts.special_ids.suffix.push_back(id);
   }
   return absl::OkStatus();
 }
 
-absl::Status ReadPostProcessor(const JsonReader& root, WordPieceRules& rules) {
-  if (!root.Has("post_processor")) return absl::OkStatus();
-  EIDETIC_ASSIGN_OR_RETURN(const JsonReader processor, root.Object("post_processor"));
-  EIDETIC_ASSIGN_OR_RETURN(const std::string type, processor.String("type"));
-  if (type == "TemplateProcessing") return ReadTemplate(processor, rules);
-  if (type == "BertProcessing") return ReadBertProcessing(processor, rules);
-  return Unimplemented(processor, absl::StrCat("the post-processor ", type));
+TokenizerOr CreatePipeline(const JsonReader& root, std::unique_ptr<const TokenModel> model,
+                           const TokenizerConfig& config, const TokenizerOptions& options) {
+  EIDETIC_ASSIGN_OR_RETURN(TextNormalizer normalizer, TextNormalizer::FromJson(root));
+  EIDETIC_ASSIGN_OR_RETURN(PreTokenizer pre_tokenizer, PreTokenizer::FromJson(root));
+  if (options.canonicalize) normalizer.CanonicalizeFirst();
+  if (config.lowercase.value_or(false) && !normalizer.lowercases()) normalizer.LowercaseFirst();
+  PipelineParts parts{.normalizer = std::move(normalizer),
+                      .pre_tokenizer = std::move(pre_tokenizer),
+                      .model = std::move(model)};
+  EIDETIC_ASSIGN_OR_RETURN(parts.added_tokens, ReadAddedTokens(root));
+  EIDETIC_ASSIGN_OR_RETURN(parts.special_ids, ReadPostProcessor(root));
+  EIDETIC_RETURN_IF_ERROR(AddConfiguredTokens(config, parts));
+  EIDETIC_ASSIGN_OR_RETURN(parts.lengths, ReadLengthRules(root, config, options.max_positions));
+  if (!parts.lengths.pad_id && !config.pad_token.empty()) {
+    EIDETIC_ASSIGN_OR_RETURN(parts.lengths.pad_id, IdOf(parts, config.pad_token, "pad_token"));
+  }
+  if (!parts.lengths.pad_id) parts.lengths.pad_id = parts.model->Find("<pad>");
+  return PipelineTokenizer::Create(std::move(parts));
 }
 
-absl::Status ReadAddedTokens(const JsonReader& root, WordPieceRules& rules) {
-  if (!root.Has("added_tokens")) return absl::OkStatus();
-  EIDETIC_ASSIGN_OR_RETURN(const JsonReader tokens, root.Array("added_tokens"));
-  if (tokens.value().size() > kMostAddedTokens) {
-    return tokens.Error(
-        absl::StrCat("has ", tokens.value().size(), " tokens; at most ", kMostAddedTokens, " are read"));
-  }
-  for (const Json& element : tokens.value()) {
-    const JsonReader token(element, tokens.path());
-    WordPieceRules::AddedToken added;
-    EIDETIC_ASSIGN_OR_RETURN(added.content, token.String("content"));
-    EIDETIC_ASSIGN_OR_RETURN(const int64_t id, token.Integer("id", 0, kMostTokens - 1));
-    added.id = static_cast<int32_t>(id);
-    EIDETIC_ASSIGN_OR_RETURN(const bool normalized, token.Bool("normalized", false));
-    EIDETIC_ASSIGN_OR_RETURN(const bool single_word, token.Bool("single_word", false));
-    // lstrip and rstrip change nothing here: words never keep the spaces around them.
-    if (normalized || single_word) {
-      return Unimplemented(token, absl::StrCat("\"", added.content, "\" with normalized or single_word"));
-    }
-    rules.added_tokens.push_back(std::move(added));
-  }
-  return absl::OkStatus();
+// Old files leave the type out.
+absl::StatusOr<std::string> FamilyOf(const JsonReader& model) {
+  if (model.Has("type")) return model.String("type");
+  if (model.Has("merges")) return "BPE";
+  if (model.Has("vocab") && model.value()["vocab"].is_array()) return "Unigram";
+  return model.String("type");
 }
 
-absl::Status ReadPadding(const JsonReader& root, WordPieceRules& rules) {
-  if (root.Has("padding")) {
-    EIDETIC_ASSIGN_OR_RETURN(const JsonReader padding, root.Object("padding"));
-    EIDETIC_ASSIGN_OR_RETURN(const int64_t id, padding.IntegerOr("pad_id", 0, kMostTokens - 1, 0));
-    rules.pad_id = static_cast<int32_t>(id);
-    return absl::OkStatus();
+TokenizerOr Create(const JsonReader& root, const TokenizerConfig& config, const TokenizerOptions& options) {
+  EIDETIC_ASSIGN_OR_RETURN(const JsonReader model, root.Object("model"));
+  EIDETIC_ASSIGN_OR_RETURN(const std::string family, FamilyOf(model));
+  if (family == "WordPiece") return CreateWordPiece(root, model, config, options.max_positions);
+  if (family == "BPE") {
+    EIDETIC_ASSIGN_OR_RETURN(std::unique_ptr<const TokenModel> bpe, BpeModel::FromJson(model));
+    return CreatePipeline(root, std::move(bpe), config, options);
   }
-  const auto found = rules.vocabulary.find("[PAD]");
-  if (found != rules.vocabulary.end()) rules.pad_id = found->second;
-  return absl::OkStatus();
-}
-
-absl::Status ReadTruncation(const JsonReader& root, WordPieceRules& rules) {
-  if (!root.Has("truncation")) return absl::OkStatus();
-  EIDETIC_ASSIGN_OR_RETURN(const JsonReader truncation, root.Object("truncation"));
-  EIDETIC_ASSIGN_OR_RETURN(const std::string direction, truncation.StringOr("direction", "Right"));
-  if (direction != "Right") return Unimplemented(truncation, "truncation from the left");
-  EIDETIC_ASSIGN_OR_RETURN(const int64_t length,
-                           truncation.IntegerOr("max_length", 1, kMostPositions, rules.max_length));
-  rules.max_length = static_cast<int>(std::min<int64_t>(rules.max_length, length));
-  return absl::OkStatus();
-}
-
-// Its model_max_length; absent, or far out of range as exporters write it for
-// "none", it does not count.
-absl::Status ReadTokenizerConfig(absl::string_view text, WordPieceRules& rules) {
-  if (text.empty()) return absl::OkStatus();
-  EIDETIC_ASSIGN_OR_RETURN(const Json document, ParseJson(text, kTokenizerConfigFile));
-  const JsonReader config(document, kTokenizerConfigFile);
-  if (!document.is_object()) return config.Error("must be an object");
-  if (!config.Has("model_max_length")) return absl::OkStatus();
-  const Json& length = document["model_max_length"];
-  if (!length.is_number() || length.get<double>() < 1) {
-    return config.Error("model_max_length must be a number of at least 1");
+  if (family == "Unigram") {
+    EIDETIC_ASSIGN_OR_RETURN(std::unique_ptr<const TokenModel> unigram, UnigramModel::FromJson(model));
+    return CreatePipeline(root, std::move(unigram), config, options);
   }
-  if (length.get<double>() < rules.max_length) rules.max_length = static_cast<int>(length.get<double>());
-  return absl::OkStatus();
+  return UnsupportedComponent(model, absl::StrCat("a tokenizer of the family ", family));
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Tokenizer>> CreateTokenizer(absl::string_view tokenizer_json,
-                                                           absl::string_view tokenizer_config_json,
-                                                           int max_positions) {
+TokenizerOr CreateTokenizer(absl::string_view tokenizer_json, absl::string_view tokenizer_config_json,
+                            const TokenizerOptions& options) {
   EIDETIC_ASSIGN_OR_RETURN(const Json document, ParseJson(tokenizer_json, kTokenizerFile));
-  const JsonReader root(document, kTokenizerFile);
-  WordPieceRules rules;
-  rules.max_length = max_positions;
-  EIDETIC_RETURN_IF_ERROR(ReadModel(root, rules));
-  EIDETIC_RETURN_IF_ERROR(ReadNormalizer(root, rules));
-  EIDETIC_RETURN_IF_ERROR(CheckPreTokenizer(root));
-  EIDETIC_RETURN_IF_ERROR(ReadPostProcessor(root, rules));
-  EIDETIC_RETURN_IF_ERROR(ReadAddedTokens(root, rules));
-  EIDETIC_RETURN_IF_ERROR(ReadPadding(root, rules));
-  EIDETIC_RETURN_IF_ERROR(ReadTruncation(root, rules));
-  EIDETIC_RETURN_IF_ERROR(ReadTokenizerConfig(tokenizer_config_json, rules));
-  absl::StatusOr<std::unique_ptr<WordPieceTokenizer>> tokenizer =
-      WordPieceTokenizer::Create(std::move(rules));
-  if (!tokenizer.ok()) return AddContext(tokenizer.status(), kTokenizerFile);
-  return *std::move(tokenizer);
+  EIDETIC_ASSIGN_OR_RETURN(const TokenizerConfig config, ReadTokenizerConfig(tokenizer_config_json));
+  TokenizerOr tokenizer = Create(JsonReader(document, kTokenizerFile), config, options);
+  const bool names_file =
+      tokenizer.ok() || tokenizer.status().message().find("tokenizer") != absl::string_view::npos;
+  return names_file ? std::move(tokenizer) : AddContext(tokenizer.status(), kTokenizerFile);
 }
 
 }  // namespace eidetic::encoder

@@ -196,8 +196,9 @@ absl::StatusOr<const OnnxTower*> DualEncoder::Impl::ImageTower() {
 absl::Status DualEncoder::Impl::LoadTokenizer(const ModelFolder& folder) {
   int max_tokens = folder.config.max_tokens.value_or(kDefaultMaxTokens);
   if (text_tower_->fixed_tokens() > 0) max_tokens = std::min(max_tokens, text_tower_->fixed_tokens());
-  EIDETIC_ASSIGN_OR_RETURN(tokenizer_, CreateTokenizer(folder.Contents(kTokenizerFile),
-                                                       folder.Contents(kTokenizerConfigFile), max_tokens));
+  EIDETIC_ASSIGN_OR_RETURN(
+      tokenizer_, CreateTokenizer(folder.Contents(kTokenizerFile), folder.Contents(kTokenizerConfigFile),
+                                  TokenizerOptions{.max_positions = max_tokens}));
   if (folder.config.vocabulary_size && tokenizer_->vocabulary_size() > *folder.config.vocabulary_size) {
     return absl::InvalidArgumentError(absl::StrCat(
         kTokenizerFile, " has ", tokenizer_->vocabulary_size(), " tokens, but the text tower's table has ",

@@ -25,19 +25,27 @@ class Tokenizer {
   // Most ids Encode returns, special tokens included.
   virtual int max_length() const = 0;
   virtual int64_t pad_id() const = 0;
+  // Texts are to be filled up to so many ids; 0: the files do not say.
+  virtual int pad_length() const = 0;
   virtual int64_t vocabulary_size() const = 0;
   // Family and rules in one line, for `model show`.
   virtual std::string Describe() const = 0;
 };
 
+struct TokenizerOptions {
+  // The text tower's limit; the tokenizer truncates to the smaller of it and the
+  // files' own limit.
+  int max_positions = 0;
+  // Bring texts into the canonical form first (OpenCLIP's "clean": "canonicalize").
+  bool canonicalize = false;
+};
+
 // `tokenizer_json` and `tokenizer_config_json` are the texts of the model
-// folder's files. `max_positions` is the text tower's limit; the tokenizer
-// truncates to the smaller of it and the files' own limit.
-// Errors: kInvalidArgument names the key at fault; kUnimplemented names a
-// tokenizer family this version does not have.
+// folder's files, the second may be empty. Errors: kInvalidArgument names the key
+// at fault; kUnimplemented names a component this version does not have.
 absl::StatusOr<std::unique_ptr<Tokenizer>> CreateTokenizer(absl::string_view tokenizer_json,
                                                            absl::string_view tokenizer_config_json,
-                                                           int max_positions);
+                                                           const TokenizerOptions& options);
 
 }  // namespace eidetic::encoder
 

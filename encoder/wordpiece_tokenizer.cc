@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "encoder/bert_characters.h"
+#include "encoder/utf8.h"
 
 namespace eidetic::encoder {
 namespace {
@@ -17,17 +18,10 @@ namespace {
 constexpr size_t kByteValues = 256;
 constexpr char32_t kReplacementCharacter = 0xFFFD;
 
-void AppendUtf8(char32_t c, std::string& out) {
-  uint8_t bytes[U8_MAX_LENGTH];
-  int32_t length = 0;
-  U8_APPEND_UNSAFE(bytes, length, c);
-  out.append(bytes, bytes + length);
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<WordPieceTokenizer>> WordPieceTokenizer::Create(WordPieceRules rules) {
-  const size_t special_ids = rules.prefix_ids.size() + rules.suffix_ids.size();
+  const size_t special_ids = rules.special_ids.prefix.size() + rules.special_ids.suffix.size();
   if (rules.max_length < 1 || static_cast<size_t>(rules.max_length) <= special_ids) {
     return absl::InvalidArgumentError(absl::StrCat("a text may have ", rules.max_length, " tokens, of which ",
                                                    special_ids, " are special: no room for words"));
@@ -42,7 +36,7 @@ WordPieceTokenizer::WordPieceTokenizer(WordPieceRules rules)
     vocabulary_size_ = std::max<int64_t>(vocabulary_size_, id + int64_t{1});
   }
   for (size_t i = 0; i < rules_.added_tokens.size(); ++i) {
-    const WordPieceRules::AddedToken& token = rules_.added_tokens[i];
+    const AddedToken& token = rules_.added_tokens[i];
     vocabulary_size_ = std::max<int64_t>(vocabulary_size_, token.id + int64_t{1});
     if (token.content.empty()) continue;
     added_tokens_by_first_byte_[static_cast<uint8_t>(token.content[0])].push_back(static_cast<uint16_t>(i));
@@ -55,15 +49,15 @@ WordPieceTokenizer::WordPieceTokenizer(WordPieceRules rules)
 }
 
 std::vector<int64_t> WordPieceTokenizer::Encode(absl::string_view text) const {
-  const size_t limit = static_cast<size_t>(rules_.max_length) - rules_.suffix_ids.size();
-  std::vector<int64_t> ids(rules_.prefix_ids.begin(), rules_.prefix_ids.end());
+  const size_t limit = static_cast<size_t>(rules_.max_length) - rules_.special_ids.suffix.size();
+  std::vector<int64_t> ids(rules_.special_ids.prefix.begin(), rules_.special_ids.prefix.end());
   // Added tokens are found in the raw text, before any clean-up. What follows
   // the last id that fits cannot change the ones before, so nothing is done
   // with it.
   size_t segment_start = 0;
   size_t position = 0;
   while (position < text.size() && ids.size() < limit) {
-    const WordPieceRules::AddedToken* token = FindAddedToken(text.substr(position));
+    const AddedToken* token = FindAddedToken(text.substr(position));
     if (token == nullptr) {
       ++position;
       continue;
@@ -74,11 +68,11 @@ std::vector<int64_t> WordPieceTokenizer::Encode(absl::string_view text) const {
     segment_start = position;
   }
   EncodeSegment(text.substr(segment_start), limit, ids);
-  ids.insert(ids.end(), rules_.suffix_ids.begin(), rules_.suffix_ids.end());
+  ids.insert(ids.end(), rules_.special_ids.suffix.begin(), rules_.special_ids.suffix.end());
   return ids;
 }
 
-const WordPieceRules::AddedToken* WordPieceTokenizer::FindAddedToken(absl::string_view text) const {
+const AddedToken* WordPieceTokenizer::FindAddedToken(absl::string_view text) const {
   for (const uint16_t index : added_tokens_by_first_byte_[static_cast<uint8_t>(text[0])]) {
     if (absl::StartsWith(text, rules_.added_tokens[index].content)) return &rules_.added_tokens[index];
   }

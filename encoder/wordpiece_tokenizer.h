@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "encoder/tokenizer.h"
+#include "encoder/tokenizer_json.h"
 
 namespace eidetic::encoder {
 
@@ -28,16 +29,10 @@ struct WordPieceRules {
   bool split_ideographs = true;
   bool strip_accents = true;
   bool lowercase = true;
-  // Put before and after every text.
-  std::vector<int32_t> prefix_ids;
-  std::vector<int32_t> suffix_ids;
-  // Strings that are one token wherever they stand in a text, as they are.
-  struct AddedToken {
-    std::string content;
-    int32_t id = 0;
-  };
-  std::vector<AddedToken> added_tokens;
+  SpecialIds special_ids;
+  std::vector<AddedToken> added_tokens;  // none of them normalized
   int max_length = 0;
+  int pad_length = 0;
 };
 
 class WordPieceTokenizer final : public Tokenizer {
@@ -48,6 +43,7 @@ class WordPieceTokenizer final : public Tokenizer {
   std::vector<int64_t> Encode(absl::string_view text) const override;
   int max_length() const override { return rules_.max_length; }
   int64_t pad_id() const override { return rules_.pad_id; }
+  int pad_length() const override { return rules_.pad_length; }
   int64_t vocabulary_size() const override { return vocabulary_size_; }
   std::string Describe() const override;
 
@@ -61,7 +57,7 @@ class WordPieceTokenizer final : public Tokenizer {
 
   std::u32string Normalize(absl::string_view text) const;
   // The longest added token that `text` starts with; nullptr if none.
-  const WordPieceRules::AddedToken* FindAddedToken(absl::string_view text) const;
+  const AddedToken* FindAddedToken(absl::string_view text) const;
 
   WordPieceRules rules_;
   int64_t vocabulary_size_ = 0;

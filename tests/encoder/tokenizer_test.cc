@@ -24,13 +24,13 @@ json TinyTokenizer() {
 
 std::unique_ptr<Tokenizer> CreateOk(const json& rules, int max_positions = 16,
                                     const std::string& config = "") {
-  auto tokenizer = CreateTokenizer(rules.dump(), config, max_positions);
+  auto tokenizer = CreateTokenizer(rules.dump(), config, {.max_positions = max_positions});
   EXPECT_TRUE(tokenizer.ok()) << tokenizer.status();
   return *std::move(tokenizer);
 }
 
 void ExpectRefused(const json& rules, absl::StatusCode code, const std::string& part) {
-  const absl::Status status = CreateTokenizer(rules.dump(), "", 16).status();
+  const absl::Status status = CreateTokenizer(rules.dump(), "", {.max_positions = 16}).status();
   EXPECT_EQ(status.code(), code) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("tokenizer.json"));
   EXPECT_THAT(std::string(status.message()), HasSubstr(part));
@@ -96,18 +96,16 @@ TEST(TokenizerTest, ReadsATemplateAndPadding) {
 }
 
 TEST(TokenizerTest, OtherFamiliesAreNamed) {
-  for (const char* family : {"BPE", "Unigram", "WordLevel"}) {
-    json rules = TinyTokenizer();
-    rules["model"]["type"] = family;
-    ExpectRefused(rules, absl::StatusCode::kUnimplemented, family);
-  }
+  json rules = TinyTokenizer();
+  rules["model"]["type"] = "WordLevel";
+  ExpectRefused(rules, absl::StatusCode::kUnimplemented, "WordLevel");
   for (const auto& [part, type] : {std::pair("normalizer", "NFKC"), std::pair("pre_tokenizer", "Metaspace"),
-                                   std::pair("post_processor", "RobertaProcessing")}) {
-    json rules = TinyTokenizer();
+                                   std::pair("post_processor", "PairProcessing")}) {
+    rules = TinyTokenizer();
     rules[part] = {{"type", type}};
     ExpectRefused(rules, absl::StatusCode::kUnimplemented, type);
   }
-  json rules = TinyTokenizer();
+  rules = TinyTokenizer();
   rules["truncation"] = {{"direction", "Left"}, {"max_length", 8}};
   ExpectRefused(rules, absl::StatusCode::kUnimplemented, "left");
   rules = TinyTokenizer();
@@ -152,11 +150,12 @@ TEST(TokenizerTest, ErrorsNameTheKey) {
 TEST(TokenizerTest, DamagedTextIsRefused) {
   const std::string whole = TinyTokenizer().dump();
   for (size_t size = 0; size < whole.size(); size += 13) {
-    EXPECT_EQ(CreateTokenizer(whole.substr(0, size), "", 16).status().code(),
+    EXPECT_EQ(CreateTokenizer(whole.substr(0, size), "", {.max_positions = 16}).status().code(),
               absl::StatusCode::kInvalidArgument);
   }
-  EXPECT_FALSE(CreateTokenizer(std::string(200'000, '['), "", 16).ok());
-  const absl::Status status = CreateTokenizer(whole, R"({"model_max_length": "many"})", 16).status();
+  EXPECT_FALSE(CreateTokenizer(std::string(200'000, '['), "", {.max_positions = 16}).ok());
+  const absl::Status status =
+      CreateTokenizer(whole, R"({"model_max_length": "many"})", {.max_positions = 16}).status();
   EXPECT_THAT(std::string(status.message()), HasSubstr("tokenizer_config.json"));
 }
 

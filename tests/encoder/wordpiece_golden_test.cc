@@ -36,7 +36,8 @@ class WordPieceGoldenTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     auto tokenizer = CreateTokenizer(ReadSourceFile("models/default/tokenizer.json"),
-                                     ReadSourceFile("models/default/tokenizer_config.json"), kMaxTokens);
+                                     ReadSourceFile("models/default/tokenizer_config.json"),
+                                     {.max_positions = kMaxTokens});
     ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
     tokenizer_ = *std::move(tokenizer);
   }
