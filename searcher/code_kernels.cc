@@ -23,6 +23,16 @@ int32_t PlainDot(const uint8_t* row, const int8_t* query, int32_t /*query_sum*/,
   return PlainDotFrom(row, query, 0, size);
 }
 
+int32_t PlainDotOfRowsFrom(const uint8_t* a, const uint8_t* b, size_t begin, size_t size) {
+  int32_t sum = 0;
+  for (size_t i = begin; i < size; ++i) sum += (a[i] - 128) * (b[i] - 128);
+  return sum;
+}
+
+int32_t PlainDotOfRows(const uint8_t* a, const uint8_t* b, size_t size) {
+  return PlainDotOfRowsFrom(a, b, 0, size);
+}
+
 // Four at once for kernels that gain nothing from it.
 template <int32_t (*dot)(const uint8_t*, const int8_t*, int32_t, size_t)>
 void OneByOne(const uint8_t* const* rows, const int8_t* query, int32_t query_sum, size_t size,
@@ -60,6 +70,34 @@ __attribute__((target("avx2"))) int32_t Avx2Dot(const uint8_t* row, const int8_t
     i += 16;
   }
   return SumOfLanes(_mm256_add_epi32(even, odd)) + PlainDotFrom(row, query, i, size);
+}
+
+__attribute__((target("avx2"))) int32_t Avx2DotOfRows(const uint8_t* a, const uint8_t* b, size_t size) {
+  const __m256i bias = _mm256_set1_epi16(128);
+  __m256i sum = _mm256_setzero_si256();
+  size_t i = 0;
+  for (; i + 16 <= size; i += 16) {
+    const __m256i left = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(a + i)));
+    const __m256i right = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(b + i)));
+    sum =
+        _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_sub_epi16(left, bias), _mm256_sub_epi16(right, bias)));
+  }
+  return SumOfLanes(sum) + PlainDotOfRowsFrom(a, b, i, size);
+}
+
+__attribute__((target("avx2,avxvnni"))) int32_t AvxVnniDotOfRows(const uint8_t* a, const uint8_t* b,
+                                                                 size_t size) {
+  const __m256i bias = _mm256_set1_epi8(static_cast<char>(128));
+  __m256i products = _mm256_setzero_si256();
+  __m256i biases = _mm256_setzero_si256();
+  size_t i = 0;
+  for (; i + 32 <= size; i += 32) {
+    const __m256i left = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(a + i));
+    const __m256i right = _mm256_xor_si256(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(b + i)), bias);
+    products = _mm256_dpbusd_avx_epi32(products, left, right);
+    biases = _mm256_dpbusd_avx_epi32(biases, bias, right);
+  }
+  return SumOfLanes(_mm256_sub_epi32(products, biases)) + PlainDotOfRowsFrom(a, b, i, size);
 }
 
 __attribute__((target("avx2,avxvnni"))) int32_t AvxVnniDot(const uint8_t* row, const int8_t* query,
@@ -145,6 +183,20 @@ EIDETIC_AVX512_VNNI void Avx512VnniDotOfFour(const uint8_t* const* rows, const i
                    _mm_sub_epi32(sums, _mm_set1_epi32(128 * query_sum)));
 }
 
+EIDETIC_AVX512_VNNI int32_t Avx512VnniDotOfRows(const uint8_t* a, const uint8_t* b, size_t size) {
+  const __m512i bias = _mm512_set1_epi8(static_cast<char>(128));
+  __m512i products = _mm512_setzero_si512();
+  __m512i biases = _mm512_setzero_si512();
+  size_t i = 0;
+  for (; i + 64 <= size; i += 64) {
+    const __m512i right = _mm512_xor_si512(_mm512_loadu_si512(b + i), bias);
+    products = _mm512_dpbusd_epi32(products, _mm512_loadu_si512(a + i), right);
+    biases = _mm512_dpbusd_epi32(biases, bias, right);
+  }
+  const int32_t whole = _mm512_reduce_add_epi32(_mm512_sub_epi32(products, biases));
+  return whole + PlainDotOfRowsFrom(a, b, i, size);
+}
+
 #undef EIDETIC_AVX512_VNNI
 #pragma GCC diagnostic pop
 
@@ -167,6 +219,32 @@ int32_t NeonDot(const uint8_t* row, const int8_t* query, int32_t /*query_sum*/, 
   return vaddvq_s32(vaddq_s32(low, high)) + PlainDotFrom(row, query, i, size);
 }
 
+int32_t NeonDotOfRows(const uint8_t* a, const uint8_t* b, size_t size) {
+  int32x4_t low = vdupq_n_s32(0);
+  int32x4_t high = vdupq_n_s32(0);
+  size_t i = 0;
+  for (; i + 16 <= size; i += 16) {
+    const int8x16_t left = SignedCodes(a + i);
+    const int8x16_t right = SignedCodes(b + i);
+    low = vpadalq_s16(low, vmull_s8(vget_low_s8(left), vget_low_s8(right)));
+    high = vpadalq_s16(high, vmull_s8(vget_high_s8(left), vget_high_s8(right)));
+  }
+  return vaddvq_s32(vaddq_s32(low, high)) + PlainDotOfRowsFrom(a, b, i, size);
+}
+
+__attribute__((target("arch=armv8.2-a+dotprod"))) int32_t NeonDotProductDotOfRows(const uint8_t* a,
+                                                                                  const uint8_t* b,
+                                                                                  size_t size) {
+  int32x4_t sum = vdupq_n_s32(0);
+  const uint8x16_t bias = vdupq_n_u8(128);
+  size_t i = 0;
+  for (; i + 16 <= size; i += 16) {
+    sum = vdotq_s32(sum, vreinterpretq_s8_u8(veorq_u8(vld1q_u8(a + i), bias)),
+                    vreinterpretq_s8_u8(veorq_u8(vld1q_u8(b + i), bias)));
+  }
+  return vaddvq_s32(sum) + PlainDotOfRowsFrom(a, b, i, size);
+}
+
 __attribute__((target("arch=armv8.2-a+dotprod"))) int32_t NeonDotProductDot(const uint8_t* row,
                                                                             const int8_t* query,
                                                                             int32_t /*query_sum*/,
@@ -186,20 +264,22 @@ __attribute__((target("arch=armv8.2-a+dotprod"))) int32_t NeonDotProductDot(cons
 #endif
 
 std::vector<CodeKernel> SupportedKernels() {
-  std::vector<CodeKernel> kernels = {{"plain", PlainDot, OneByOne<PlainDot>}};
+  std::vector<CodeKernel> kernels = {{"plain", PlainDot, OneByOne<PlainDot>, PlainDotOfRows}};
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx2")) {
-    kernels.push_back({"avx2", Avx2Dot, OneByOne<Avx2Dot>});
-    if (__builtin_cpu_supports("avxvnni")) kernels.push_back({"avx_vnni", AvxVnniDot, OneByOne<AvxVnniDot>});
+    kernels.push_back({"avx2", Avx2Dot, OneByOne<Avx2Dot>, Avx2DotOfRows});
+    if (__builtin_cpu_supports("avxvnni"))
+      kernels.push_back({"avx_vnni", AvxVnniDot, OneByOne<AvxVnniDot>, AvxVnniDotOfRows});
   }
   if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512vnni")) {
-    kernels.push_back({"avx512_vnni", Avx512VnniDot, Avx512VnniDotOfFour});
+    kernels.push_back({"avx512_vnni", Avx512VnniDot, Avx512VnniDotOfFour, Avx512VnniDotOfRows});
   }
 #elif defined(__aarch64__)
-  kernels.push_back({"neon", NeonDot, OneByOne<NeonDot>});
+  kernels.push_back({"neon", NeonDot, OneByOne<NeonDot>, NeonDotOfRows});
   if ((getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0) {
-    kernels.push_back({"neon_dotprod", NeonDotProductDot, OneByOne<NeonDotProductDot>});
+    kernels.push_back(
+        {"neon_dotprod", NeonDotProductDot, OneByOne<NeonDotProductDot>, NeonDotProductDotOfRows});
   }
 #endif
   return kernels;

@@ -1,6 +1,7 @@
 // The two vector indexes of one library, of its photos and of its captions, as
-// of one change number. Owned by the search engine, which serialises Apply
-// against everything else; const methods may run in many threads at once.
+// of one change number. Owned by the search engine, which serialises Apply with
+// itself, and BuildGraphs with itself; both run beside const methods in any number
+// of threads, which never wait.
 //
 //   ASSIGN_OR_RETURN(auto indexes, LibraryIndexes::Build(library, options));
 //   ASSIGN_OR_RETURN(IndexUpdate update, PrepareUpdate(library, changes));
@@ -8,6 +9,7 @@
 #ifndef EIDETIC_SEARCHER_LIBRARY_INDEXES_H_
 #define EIDETIC_SEARCHER_LIBRARY_INDEXES_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -20,10 +22,15 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "searcher/snapshot.h"
+#include "searcher/snapshot_part.h"
 #include "searcher/vector_index.h"
 #include "storage/library.h"
 
 namespace eidetic::searcher {
+
+// Parts of a snapshot that end so can be left on disk: they are looked at only to
+// rank the best candidates again.
+inline constexpr char kVectorsSuffix[] = "-vectors";
 
 // What a run of changes does to the indexes, with the vectors read already.
 struct IndexUpdate {
@@ -42,29 +49,31 @@ absl::StatusOr<IndexUpdate> PrepareUpdate(const storage::Library& library,
                                           std::span<const storage::Change> changes);
 
 struct BuildOptions {
-  // From this many vectors on an index is a graph; 0: never.
-  size_t hnsw_from = 0;
   std::function<void(uint64_t done, uint64_t total)> progress;
   std::function<bool()> cancelled;
 };
 
 class LibraryIndexes {
  public:
-  // From all embeddings of the active generation. kNotFound: no model yet;
-  // kCancelled.
-  static absl::StatusOr<std::unique_ptr<LibraryIndexes>> Build(const storage::Library& library,
+  // From all embeddings of the active generation, without graphs. kNotFound: no
+  // model yet; kCancelled.
+  static absl::StatusOr<std::shared_ptr<LibraryIndexes>> Build(const storage::Library& library,
                                                                const BuildOptions& options);
   // From a snapshot's verified parts.
-  static absl::StatusOr<std::unique_ptr<LibraryIndexes>> Parse(const Snapshot& snapshot);
+  static absl::StatusOr<std::shared_ptr<LibraryIndexes>> Load(Snapshot snapshot);
 
   absl::Status Apply(const IndexUpdate& update);
-  // The parts of a snapshot.
-  absl::StatusOr<std::map<std::string, std::string>> Serialize() const;
+  // Takes into a graph what is not in it yet, for each of the two for which
+  // `wanted` is true. kCancelled.
+  absl::Status BuildGraphs(const std::function<bool(const VectorIndex&)>& wanted,
+                           const GraphBuildOptions& options);
+  // The parts of a snapshot; they borrow from the indexes. Not beside Apply.
+  std::map<std::string, SnapshotPart> Store() const;
 
   const VectorIndex& images() const { return *images_; }
   const VectorIndex& captions() const { return *captions_; }
   int dimension() const { return images_->dimension(); }
-  uint64_t last_sequence() const { return last_sequence_; }
+  uint64_t last_sequence() const { return last_sequence_.load(std::memory_order_acquire); }
   uint64_t generation() const { return generation_; }
   const std::string& model_fingerprint() const { return model_fingerprint_; }
 
@@ -75,7 +84,8 @@ class LibraryIndexes {
   std::unique_ptr<VectorIndex> images_;
   std::unique_ptr<VectorIndex> captions_;
   absl::flat_hash_map<storage::Ordinal, std::vector<uint64_t>> captions_of_;
-  uint64_t last_sequence_ = 0;
+  // Set when all that belongs to the change can be found.
+  std::atomic<uint64_t> last_sequence_ = 0;
   uint64_t generation_ = 0;
   std::string model_fingerprint_;
 };

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
-#include <filesystem>
-#include <system_error>
+#include <cmath>
+#include <map>
 #include <thread>
 #include <utility>
 
@@ -30,6 +30,12 @@ constexpr size_t kFewestTombstones = 1'000;
 // An exact index becomes a graph a little above the size, so that one that sways
 // around it does not go to and fro.
 constexpr double kGraphHysteresis = 1.1;
+// Vectors outside the graph are taken in when they are this many, and this share
+// of all: until then they cost each search some 50 µs.
+constexpr size_t kFewestTail = 4'096;
+constexpr double kMostTail = 1.0 / 256;
+// A snapshot is written after a graph took vectors in when they are this share.
+constexpr double kWorthSaving = 0.1;
 // Changes kept in the log for readers behind the snapshot.
 constexpr uint64_t kKeptChanges = 100'000;
 
@@ -60,24 +66,38 @@ class EmbeddedSearchEngine final : public SearchEngine {
   absl::StatusOr<ImageMatches> SearchImages(std::span<const float> query,
                                             const VectorSearchOptions& options) const override {
     ImageMatches matches;
-    EIDETIC_ASSIGN_OR_RETURN(matches.neighbors, Search(
-                                                    query, options,
-                                                    [](const LibraryIndexes& indexes) -> const VectorIndex& {
-                                                      return indexes.images();
-                                                    },
-                                                    matches.trace));
+    const std::shared_ptr<LibraryIndexes> indexes = indexes_.load();
+    if (indexes == nullptr) {
+      matches.trace.reason = kNoVectors;
+      return matches;
+    }
+    matches.trace = Trace(*indexes, indexes->images(), options);
+    EIDETIC_ASSIGN_OR_RETURN(matches.neighbors, indexes->images().Search(query, options));
     return matches;
   }
 
   absl::StatusOr<CaptionMatches> SearchCaptions(std::span<const float> query,
                                                 const VectorSearchOptions& options) const override {
     CaptionMatches matches;
-    EIDETIC_ASSIGN_OR_RETURN(matches.neighbors, Search(
-                                                    query, options,
-                                                    [](const LibraryIndexes& indexes) -> const VectorIndex& {
-                                                      return indexes.captions();
-                                                    },
-                                                    matches.trace));
+    const std::shared_ptr<LibraryIndexes> indexes = indexes_.load();
+    if (indexes == nullptr) {
+      matches.trace.reason = kNoVectors;
+      return matches;
+    }
+    matches.trace = Trace(*indexes, indexes->captions(), options);
+    EIDETIC_ASSIGN_OR_RETURN(matches.neighbors, indexes->captions().Search(query, options));
+    return matches;
+  }
+
+  absl::StatusOr<std::vector<ImageMatches>> SearchImagesBatch(
+      std::span<const float> queries, const VectorSearchOptions& options) const override {
+    const std::shared_ptr<LibraryIndexes> indexes = indexes_.load();
+    if (indexes == nullptr) return absl::FailedPreconditionError(kNoVectors);
+    const SearchTrace trace = Trace(*indexes, indexes->images(), options);
+    EIDETIC_ASSIGN_OR_RETURN(auto answers, indexes->images().SearchBatch(queries, options));
+    std::vector<ImageMatches> matches;
+    matches.reserve(answers.size());
+    for (std::vector<Neighbor>& answer : answers) matches.push_back({std::move(answer), trace});
     return matches;
   }
 
@@ -89,21 +109,26 @@ class EmbeddedSearchEngine final : public SearchEngine {
   absl::Status SaveSnapshot() override {
     const absl::MutexLock turn(&snapshot_mutex_);
     SnapshotInfo info;
+    std::shared_ptr<LibraryIndexes> indexes;
+    std::map<std::string, SnapshotPart> parts;
     IndexKind kind = IndexKind::kExact;
-    std::map<std::string, std::string> parts;
+    size_t vectors = 0;
     {
-      const absl::ReaderMutexLock lock(&mutex_);
-      if (indexes_ == nullptr || (saved_ && saved_sequence_ == indexes_->last_sequence() &&
-                                  saved_kind_ == indexes_->images().kind())) {
+      // What is stored and the number it is of belong together.
+      const absl::MutexLock lock(&catch_up_mutex_);
+      indexes = indexes_.load();
+      if (indexes == nullptr) return absl::OkStatus();
+      kind = indexes->images().kind();
+      if (saved_ && saved_sequence_ == indexes->last_sequence() && saved_kind_ == kind) {
         return absl::OkStatus();
       }
-      info = {.generation = indexes_->generation(),
+      info = {.generation = indexes->generation(),
               .epoch = epoch_ + 1,
-              .last_sequence = indexes_->last_sequence(),
-              .dimension = static_cast<uint32_t>(indexes_->dimension()),
-              .model_fingerprint = indexes_->model_fingerprint()};
-      kind = indexes_->images().kind();
-      EIDETIC_ASSIGN_OR_RETURN(parts, indexes_->Serialize());
+              .last_sequence = indexes->last_sequence(),
+              .dimension = static_cast<uint32_t>(indexes->dimension()),
+              .model_fingerprint = indexes->model_fingerprint()};
+      vectors = indexes->images().size();
+      parts = indexes->Store();
     }
     // Also when writing fails: its manifest may be in place already, and the
     // files a manifest names are never written again.
@@ -112,6 +137,7 @@ class EmbeddedSearchEngine final : public SearchEngine {
     saved_ = true;
     saved_kind_ = kind;
     saved_sequence_ = info.last_sequence;
+    saved_vectors_ = vectors;
     snapshot_bytes_ = bytes;
     if (info.last_sequence <= kKeptChanges) return absl::OkStatus();
     return library_->TrimChanges(info.last_sequence - kKeptChanges);
@@ -121,36 +147,37 @@ class EmbeddedSearchEngine final : public SearchEngine {
     SearchEngineStatus status;
     status.building = building_;
     status.snapshot_bytes = snapshot_bytes_;
-    const absl::ReaderMutexLock lock(&mutex_);
-    status.origin = origin_;
-    status.origin_detail = origin_detail_;
-    if (indexes_ == nullptr) return status;
-    status.kind = indexes_->images().kind();
-    status.vectors = indexes_->images().size();
-    status.tombstones = indexes_->images().tombstones();
-    status.caption_vectors = indexes_->captions().size();
-    status.last_sequence = indexes_->last_sequence();
+    {
+      const absl::MutexLock lock(&origin_mutex_);
+      status.origin = origin_;
+      status.origin_detail = origin_detail_;
+    }
+    const std::shared_ptr<LibraryIndexes> indexes = indexes_.load();
+    if (indexes == nullptr) return status;
+    status.kind = indexes->images().kind();
+    status.vectors = indexes->images().size();
+    status.tombstones = indexes->images().tombstones();
+    status.tail = indexes->images().tail();
+    status.caption_vectors = indexes->captions().size();
+    status.memory_bytes = indexes->images().memory_bytes() + indexes->captions().memory_bytes();
+    status.last_sequence = indexes->last_sequence();
     return status;
   }
 
  private:
-  template <typename Choose>
-  absl::StatusOr<std::vector<Neighbor>> Search(std::span<const float> query,
-                                               const VectorSearchOptions& options, Choose choose,
-                                               SearchTrace& trace) const {
-    const absl::ReaderMutexLock lock(&mutex_);
-    if (indexes_ == nullptr) {
-      trace.reason = "the library holds no vectors yet";
-      return std::vector<Neighbor>();
-    }
-    const VectorIndex& index = choose(*indexes_);
-    trace.index_size = index.size() + index.tombstones();
+  static constexpr char kNoVectors[] = "the library holds no vectors yet";
+
+  SearchTrace Trace(const LibraryIndexes& indexes, const VectorIndex& index,
+                    const VectorSearchOptions& options) const {
+    SearchTrace trace;
+    // Before the search, which may see more.
+    trace.last_sequence = indexes.last_sequence();
     trace.live_size = index.size();
-    trace.last_sequence = indexes_->last_sequence();
+    trace.index_size = trace.live_size + index.tombstones();
     trace.kind = options.exact ? IndexKind::kExact : index.kind();
     if (trace.kind == IndexKind::kHnsw) {
       trace.ef_search = options.ef_search > 0 ? options.ef_search : DefaultEfSearch(options.limit);
-      trace.reason = absl::StrCat(index.size(), " vectors: the graph is faster than comparing all");
+      trace.reason = absl::StrCat(trace.live_size, " vectors: the graph is faster than comparing all");
     } else if (options.exact && index.kind() == IndexKind::kHnsw) {
       trace.reason = "exact search was asked for";
     } else if (building_) {
@@ -159,7 +186,7 @@ class EmbeddedSearchEngine final : public SearchEngine {
       trace.reason =
           absl::StrCat("fewer than ", options_.hnsw_from, " vectors: comparing all is fast and exact");
     }
-    return index.Search(query, options);
+    return trace;
   }
 
   // A snapshot that is whole and fits the library, or all embeddings anew.
@@ -170,50 +197,48 @@ class EmbeddedSearchEngine final : public SearchEngine {
       return absl::OkStatus();
     }
     EIDETIC_RETURN_IF_ERROR(generation.status());
-    absl::StatusOr<std::unique_ptr<LibraryIndexes>> loaded = LoadSnapshot(*generation);
+    absl::StatusOr<std::shared_ptr<LibraryIndexes>> loaded = LoadSnapshot(*generation);
     if (loaded.ok()) {
       SetOrigin("snapshot", "");
     } else {
-      // Exact first: it is there at once; the graph is built while it serves.
-      loaded =
-          LibraryIndexes::Build(*library_, {.hnsw_from = 0, .progress = options_.progress, .cancelled = {}});
+      const std::string lack(loaded.status().message());
+      // Without a graph it is there at once; that is built while it serves.
+      loaded = LibraryIndexes::Build(*library_, {.progress = options_.progress});
       EIDETIC_RETURN_IF_ERROR(loaded.status());
-      SetOrigin("rebuilt", lack_);
+      SetOrigin("rebuilt", lack);
     }
-    const absl::MutexLock lock(&mutex_);
-    indexes_ = *std::move(loaded);
+    indexes_.store(*std::move(loaded));
     return absl::OkStatus();
   }
 
-  absl::StatusOr<std::unique_ptr<LibraryIndexes>> LoadSnapshot(
+  absl::StatusOr<std::shared_ptr<LibraryIndexes>> LoadSnapshot(
       const storage::v1::GenerationRecord& generation) {
-    auto loaded = [&]() -> absl::StatusOr<std::unique_ptr<LibraryIndexes>> {
-      EIDETIC_ASSIGN_OR_RETURN(const Snapshot snapshot, ReadSnapshot(folder_, files_));
-      const SnapshotInfo& info = snapshot.info;
-      epoch_ = info.epoch;
-      if (info.generation != generation.number() ||
-          info.model_fingerprint != generation.model_fingerprint() ||
-          info.dimension != generation.dimension()) {
-        return absl::DataLossError("the snapshot is of another model");
-      }
-      if (info.last_sequence > library_->last_sequence()) {
-        return absl::DataLossError(absl::StrCat("the snapshot is of change ", info.last_sequence,
-                                                ", the library is at ", library_->last_sequence()));
-      }
-      EIDETIC_RETURN_IF_ERROR(library_->ReadChanges(info.last_sequence, 1).status());
-      EIDETIC_ASSIGN_OR_RETURN(auto indexes, LibraryIndexes::Parse(snapshot));
-      snapshot_bytes_ = snapshot.total_bytes;
-      saved_ = true;
-      saved_sequence_ = info.last_sequence;
-      saved_kind_ = indexes->images().kind();
-      return indexes;
-    }();
-    if (!loaded.ok()) lack_ = std::string(loaded.status().message());
-    return loaded;
+    EIDETIC_ASSIGN_OR_RETURN(Snapshot snapshot,
+                             ReadSnapshot(folder_, files_, options_.vectors_on_disk ? kVectorsSuffix : ""));
+    const SnapshotInfo info = snapshot.info;
+    const uint64_t bytes = snapshot.total_bytes;
+    epoch_ = info.epoch;
+    if (info.generation != generation.number() || info.model_fingerprint != generation.model_fingerprint() ||
+        info.dimension != generation.dimension()) {
+      return absl::DataLossError("the snapshot is of another model");
+    }
+    if (info.last_sequence > library_->last_sequence()) {
+      return absl::DataLossError(absl::StrCat("the snapshot is of change ", info.last_sequence,
+                                              ", the library is at ", library_->last_sequence()));
+    }
+    EIDETIC_RETURN_IF_ERROR(library_->ReadChanges(info.last_sequence, 1).status());
+    EIDETIC_ASSIGN_OR_RETURN(std::shared_ptr<LibraryIndexes> indexes,
+                             LibraryIndexes::Load(std::move(snapshot)));
+    snapshot_bytes_ = bytes;
+    saved_ = true;
+    saved_sequence_ = info.last_sequence;
+    saved_kind_ = indexes->images().kind();
+    saved_vectors_ = indexes->images().size();
+    return indexes;
   }
 
   void SetOrigin(const std::string& origin, const std::string& detail) {
-    const absl::MutexLock lock(&mutex_);
+    const absl::MutexLock lock(&origin_mutex_);
     origin_ = origin;
     origin_detail_ = detail;
   }
@@ -221,41 +246,37 @@ class EmbeddedSearchEngine final : public SearchEngine {
   absl::Status CatchUpLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(catch_up_mutex_) {
     const uint64_t goal = library_->last_sequence();
     while (true) {
-      uint64_t have = 0;
-      {
-        const absl::ReaderMutexLock lock(&mutex_);
-        if (indexes_ != nullptr) have = indexes_->last_sequence();
-        if (have >= goal) return absl::OkStatus();
-        if (indexes_ == nullptr) have = 0;
-      }
-      absl::StatusOr<std::vector<storage::Change>> changes = library_->ReadChanges(have, kChangesAtOnce);
-      bool have_indexes = false;
-      {
-        const absl::ReaderMutexLock lock(&mutex_);
-        have_indexes = indexes_ != nullptr;
-      }
-      if (!have_indexes || absl::IsOutOfRange(changes.status())) {
+      const std::shared_ptr<LibraryIndexes> indexes = indexes_.load();
+      const uint64_t have = indexes != nullptr ? indexes->last_sequence() : 0;
+      if (have >= goal) return absl::OkStatus();
+      const absl::StatusOr<bool> taken =
+          indexes != nullptr ? TakeIn(*indexes) : absl::OutOfRangeError("there is no index yet");
+      if (absl::IsOutOfRange(taken.status())) {
         // The first embedding of a library, or a log that was cut.
-        EIDETIC_ASSIGN_OR_RETURN(auto built, LibraryIndexes::Build(*library_, {.hnsw_from = 0}));
-        const absl::MutexLock lock(&mutex_);
-        indexes_ = std::move(built);
+        EIDETIC_ASSIGN_OR_RETURN(std::shared_ptr<LibraryIndexes> built, LibraryIndexes::Build(*library_, {}));
+        indexes_.store(std::move(built));
         continue;
       }
-      EIDETIC_RETURN_IF_ERROR(changes.status());
-      if (changes->empty()) return absl::OkStatus();
-      EIDETIC_ASSIGN_OR_RETURN(const IndexUpdate update, PrepareUpdate(*library_, *changes));
-      const absl::MutexLock lock(&mutex_);
-      EIDETIC_RETURN_IF_ERROR(indexes_->Apply(update));
+      EIDETIC_RETURN_IF_ERROR(taken.status());
+      if (!*taken) return absl::OkStatus();
     }
+  }
+
+  // The next changes into `indexes`; false: there are none. kOutOfRange: the log
+  // was cut.
+  absl::StatusOr<bool> TakeIn(LibraryIndexes& indexes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(catch_up_mutex_) {
+    EIDETIC_ASSIGN_OR_RETURN(const auto changes,
+                             library_->ReadChanges(indexes.last_sequence(), kChangesAtOnce));
+    if (changes.empty()) return false;
+    EIDETIC_ASSIGN_OR_RETURN(const IndexUpdate update, PrepareUpdate(*library_, changes));
+    EIDETIC_RETURN_IF_ERROR(indexes.Apply(update));
+    return true;
   }
 
   void Follow() {
     while (!stop_) {
-      uint64_t have = 0;
-      {
-        const absl::ReaderMutexLock lock(&mutex_);
-        if (indexes_ != nullptr) have = indexes_->last_sequence();
-      }
+      const std::shared_ptr<LibraryIndexes> indexes = indexes_.load();
+      const uint64_t have = indexes != nullptr ? indexes->last_sequence() : 0;
       if (library_->WaitForChange(have, absl::Now() + kFollowerWakes) <= have) continue;
       if (const absl::Status status = CatchUp(); !status.ok()) {
         // Told by status(); tried again, since a full disk or a busy moment passes.
@@ -269,57 +290,90 @@ class EmbeddedSearchEngine final : public SearchEngine {
     }
   }
 
-  // Whether the indexes should be built anew: grown into a graph, or rid of
-  // tombstones.
-  bool NeedsBuild() const {
-    const absl::ReaderMutexLock lock(&mutex_);
-    if (indexes_ == nullptr) return false;
-    const auto needs = [this](const VectorIndex& index) {
-      const double threshold =
-          static_cast<double>(options_.hnsw_from) * (origin_ == "rebuilt" ? 1 : kGraphHysteresis);
-      const bool grown = index.kind() == IndexKind::kExact && options_.hnsw_from > 0 &&
-                         static_cast<double>(index.size()) >= threshold;
-      const bool worn = index.tombstones() >= kFewestTombstones &&
-                        static_cast<double>(index.tombstones()) >
-                            kMostTombstones * static_cast<double>(index.size() + index.tombstones());
-      return grown || worn;
-    };
-    return needs(indexes_->images()) || needs(indexes_->captions());
+  // Vectors outside the graph that should be in one.
+  bool NeedsGraph(const VectorIndex& index) const {
+    if (options_.hnsw_from == 0) return false;
+    if (index.kind() == IndexKind::kExact) {
+      const bool rebuilt = status().origin == "rebuilt";
+      return static_cast<double>(index.size()) >=
+             static_cast<double>(options_.hnsw_from) * (rebuilt ? 1 : kGraphHysteresis);
+    }
+    return index.tail() >= kFewestTail &&
+           static_cast<double>(index.tail()) >= kMostTail * static_cast<double>(index.size());
+  }
+
+  // Too many tombstones.
+  static bool IsWorn(const VectorIndex& index) {
+    return index.tombstones() >= kFewestTombstones &&
+           static_cast<double>(index.tombstones()) >
+               kMostTombstones * static_cast<double>(index.size() + index.tombstones());
   }
 
   // Called by Start and then by the follower alone.
   void StartBuilderIfNeeded() {
-    if (building_ || !NeedsBuild()) return;
+    const std::shared_ptr<LibraryIndexes> indexes = indexes_.load();
+    if (building_ || indexes == nullptr) return;
+    const bool worn = IsWorn(indexes->images()) || IsWorn(indexes->captions());
+    if (!worn && !NeedsGraph(indexes->images()) && !NeedsGraph(indexes->captions())) return;
     if (builder_.joinable()) builder_.join();
     building_ = true;
-    builder_ = std::thread([this] {
-      const absl::Status status = Rebuild();
+    builder_ = std::thread([this, indexes, worn] {
+      const absl::Status status = worn ? Rebuild() : Merge(*indexes);
       building_ = false;
       if (!status.ok() && !absl::IsCancelled(status)) SetOrigin("behind", std::string(status.message()));
     });
   }
 
-  // Beside the indexes that serve; readers see a swap of pointers.
+  // Into the graph of the indexes that serve, beside searches and changes.
+  absl::Status Merge(LibraryIndexes& indexes) {
+    EIDETIC_RETURN_IF_ERROR(BuildGraphs(indexes));
+    const auto now = static_cast<double>(indexes.images().size());
+    const bool worth = saved_kind_ != indexes.images().kind() ||
+                       std::abs(now - static_cast<double>(saved_vectors_)) > kWorthSaving * now;
+    return worth ? SaveAndSettle() : absl::OkStatus();
+  }
+
+  // All embeddings anew, without tombstones, beside the indexes that serve.
   absl::Status Rebuild() {
     EIDETIC_ASSIGN_OR_RETURN(
-        std::unique_ptr<LibraryIndexes> built,
-        LibraryIndexes::Build(*library_, {.hnsw_from = options_.hnsw_from,
-                                          .progress = options_.progress,
-                                          .cancelled = [this] { return stop_.load(); }}));
-    {
-      const absl::MutexLock turn(&catch_up_mutex_);
-      while (built->last_sequence() < library_->last_sequence()) {
-        if (stop_) return absl::CancelledError("stopped");
-        EIDETIC_ASSIGN_OR_RETURN(const auto changes,
-                                 library_->ReadChanges(built->last_sequence(), kChangesAtOnce));
-        if (changes.empty()) break;
-        EIDETIC_ASSIGN_OR_RETURN(const IndexUpdate update, PrepareUpdate(*library_, changes));
-        EIDETIC_RETURN_IF_ERROR(built->Apply(update));
-      }
-      const absl::MutexLock lock(&mutex_);
-      indexes_.swap(built);
+        const std::shared_ptr<LibraryIndexes> built,
+        LibraryIndexes::Build(*library_,
+                              {.progress = options_.progress, .cancelled = [this] { return stop_.load(); }}));
+    EIDETIC_RETURN_IF_ERROR(BuildGraphs(*built));
+    EIDETIC_RETURN_IF_ERROR(Swap(built));
+    return SaveAndSettle();
+  }
+
+  absl::Status BuildGraphs(LibraryIndexes& indexes) {
+    return indexes.BuildGraphs(
+        [this](const VectorIndex& index) { return NeedsGraph(index); },
+        {.low_priority = true, .progress = options_.progress, .cancelled = [this] { return stop_.load(); }});
+  }
+
+  // Readers see a swap of pointers.
+  absl::Status Swap(const std::shared_ptr<LibraryIndexes>& indexes) {
+    const absl::MutexLock turn(&catch_up_mutex_);
+    while (indexes->last_sequence() < library_->last_sequence()) {
+      if (stop_) return absl::CancelledError("stopped");
+      EIDETIC_ASSIGN_OR_RETURN(const bool taken, TakeIn(*indexes));
+      if (!taken) break;
     }
-    return SaveSnapshot();
+    indexes_.store(indexes);
+    return absl::OkStatus();
+  }
+
+  // With vectors on disk: those that were in memory while the graph was built
+  // are left to the file they are in now.
+  absl::Status SaveAndSettle() {
+    EIDETIC_RETURN_IF_ERROR(SaveSnapshot());
+    if (!options_.vectors_on_disk) return absl::OkStatus();
+    EIDETIC_ASSIGN_OR_RETURN(const auto generation, library_->ActiveGeneration());
+    std::shared_ptr<LibraryIndexes> loaded;
+    {
+      const absl::MutexLock turn(&snapshot_mutex_);
+      EIDETIC_ASSIGN_OR_RETURN(loaded, LoadSnapshot(generation));
+    }
+    return Swap(loaded);
   }
 
   storage::Library* const library_;
@@ -327,22 +381,23 @@ class EmbeddedSearchEngine final : public SearchEngine {
   storage::FileSystem& files_;
   const std::string folder_;
 
-  // One thread takes changes in at a time.
-  absl::Mutex catch_up_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   // One snapshot is written at a time.
-  absl::Mutex snapshot_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
+  absl::Mutex snapshot_mutex_ ABSL_ACQUIRED_BEFORE(catch_up_mutex_);
   uint64_t epoch_ = 0;
   bool saved_ = false;
   uint64_t saved_sequence_ = 0;
-  IndexKind saved_kind_ = IndexKind::kExact;
+  std::atomic<IndexKind> saved_kind_ = IndexKind::kExact;
+  std::atomic<size_t> saved_vectors_ = 0;
 
-  // Readers share it during a search; writers hold it for one short batch.
-  mutable absl::Mutex mutex_;
-  std::unique_ptr<LibraryIndexes> indexes_ ABSL_GUARDED_BY(mutex_);
-  std::string origin_ ABSL_GUARDED_BY(mutex_);
-  std::string origin_detail_ ABSL_GUARDED_BY(mutex_);
+  // One thread takes changes in at a time.
+  absl::Mutex catch_up_mutex_;
+  // What searches use; stored under catch_up_mutex_, loaded by anyone.
+  std::atomic<std::shared_ptr<LibraryIndexes>> indexes_;
 
-  std::string lack_;
+  mutable absl::Mutex origin_mutex_;
+  std::string origin_ ABSL_GUARDED_BY(origin_mutex_);
+  std::string origin_detail_ ABSL_GUARDED_BY(origin_mutex_);
+
   std::atomic<uint64_t> snapshot_bytes_ = 0;
   std::atomic<bool> building_ = false;
   std::atomic<bool> stop_ = false;

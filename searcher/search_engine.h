@@ -2,7 +2,7 @@
 // library: keeps vector indexes over its embeddings in memory, follows its
 // change log, saves snapshots and rebuilds when one is missing or doubtful.
 // Owned by the process that holds the library; the Library must outlive it.
-// Every method may be called from any thread.
+// Every method may be called from any thread; searches wait for nobody.
 //
 //   ASSIGN_OR_RETURN(auto engine, SearchEngine::Open(library, {}));
 //   ASSIGN_OR_RETURN(auto found, engine->SearchImages(vector, {.limit = 10}));
@@ -33,6 +33,9 @@ struct SearchEngineOptions {
   // A background thread takes in changes as they are committed. Off: CatchUp is
   // called by hand.
   bool follow_changes = true;
+  // Float vectors stay in the snapshot's file and are read for the best candidates
+  // of a search; memory holds codes and links.
+  bool vectors_on_disk = false;
   // Progress of a rebuild: vectors done, vectors in all.
   std::function<void(uint64_t done, uint64_t total)> progress;
   // Where snapshots are written and read; must outlive the engine. Null: the real
@@ -66,6 +69,10 @@ struct SearchEngineStatus {
   bool building = false;
   size_t vectors = 0;
   size_t tombstones = 0;
+  // Vectors that are compared one by one until the graph takes them in.
+  size_t tail = 0;
+  // Held by both indexes.
+  size_t memory_bytes = 0;
   size_t caption_vectors = 0;
   uint64_t last_sequence = 0;
   uint64_t snapshot_bytes = 0;
@@ -89,6 +96,10 @@ class SearchEngine {
                                                     const VectorSearchOptions& options) const = 0;
   virtual absl::StatusOr<CaptionMatches> SearchCaptions(std::span<const float> query,
                                                         const VectorSearchOptions& options) const = 0;
+  // One answer for each row of `queries`, all of one state. What compares with all
+  // vectors (`exact`, small libraries) does it for all queries in one pass.
+  virtual absl::StatusOr<std::vector<ImageMatches>> SearchImagesBatch(
+      std::span<const float> queries, const VectorSearchOptions& options) const = 0;
 
   // Takes in all changes committed before the call.
   virtual absl::Status CatchUp() = 0;

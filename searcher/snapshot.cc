@@ -2,7 +2,11 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
+#include <atomic>
+#include <memory>
 #include <set>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -17,13 +21,35 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;
 constexpr char kManifest[] = "MANIFEST";
 constexpr uint64_t kMaxManifestBytes = 64 << 10;
 
-std::string Checksum(const std::string& bytes) {
-  const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
-  return absl::StrFormat("%016x%016x", hash.high64, hash.low64);
+// Read and summed at once, so that the sum finds them in the cache.
+constexpr size_t kReadAtOnce = size_t{1} << 20;
+
+// XXH3-128 of what was given to Update.
+class Checksum {
+ public:
+  Checksum() { XXH3_128bits_reset(state_.get()); }
+  Checksum& Update(const void* bytes, size_t size) {
+    XXH3_128bits_update(state_.get(), bytes, size);
+    return *this;
+  }
+  std::string Hex() const {
+    const XXH128_hash_t hash = XXH3_128bits_digest(state_.get());
+    return absl::StrFormat("%016x%016x", hash.high64, hash.low64);
+  }
+
+ private:
+  struct Free {
+    void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
+  };
+  std::unique_ptr<XXH3_state_t, Free> state_{XXH3_createState()};
+};
+
+std::string ChecksumOf(const std::string& bytes) {
+  return Checksum().Update(bytes.data(), bytes.size()).Hex();
 }
 
 // The manifest is one line of JSON and, on the next, its checksum.
@@ -33,7 +59,7 @@ absl::StatusOr<Json> ReadManifest(storage::FileSystem& files, const std::string&
   if (absl::IsNotFound(text.status())) return absl::NotFoundError("there is no snapshot");
   EIDETIC_RETURN_IF_ERROR(text.status());
   const size_t end = text->find('\n');
-  if (end == std::string::npos || text->substr(end + 1) != Checksum(text->substr(0, end)) + "\n") {
+  if (end == std::string::npos || text->substr(end + 1) != ChecksumOf(text->substr(0, end)) + "\n") {
     return absl::DataLossError(absl::StrCat(path, " has a wrong checksum"));
   }
   Json json = Json::parse(text->substr(0, end), nullptr, /*allow_exceptions=*/false);
@@ -63,10 +89,65 @@ bool GetNumber(const Json& json, const char* key, Number& number) {
   return true;
 }
 
+// A file as the manifest lists it, and what became of it.
+struct ListedFile {
+  std::string part;
+  std::string path;
+  uint64_t size = 0;
+  std::string checksum;
+  bool left_on_disk = false;
+
+  PageBuffer bytes;
+  std::shared_ptr<const storage::ReadableFile> file;
+};
+
+// Into memory, or past it, with its checksum proved.
+absl::Status ReadListed(storage::FileSystem& files, ListedFile& listed) {
+  absl::StatusOr<std::shared_ptr<const storage::ReadableFile>> file =
+      files.OpenReadableFile(listed.path, listed.size, listed.size);
+  if (absl::IsNotFound(file.status())) return absl::DataLossError(absl::StrCat(listed.path, " is missing"));
+  EIDETIC_RETURN_IF_ERROR(file.status());
+  EIDETIC_ASSIGN_OR_RETURN(
+      listed.bytes,
+      PageBuffer::Allocate(listed.left_on_disk ? std::min<uint64_t>(kReadAtOnce, listed.size) : listed.size));
+  Checksum checksum;
+  for (uint64_t done = 0; done < listed.size; done += kReadAtOnce) {
+    uint8_t* const to = listed.bytes.data() + (listed.left_on_disk ? 0 : done);
+    const size_t size = std::min<uint64_t>(kReadAtOnce, listed.size - done);
+    EIDETIC_RETURN_IF_ERROR((*file)->ReadAt(done, {to, size}));
+    checksum.Update(to, size);
+  }
+  if (checksum.Hex() != listed.checksum) {
+    return absl::DataLossError(absl::StrCat(listed.path, " has a wrong checksum"));
+  }
+  if (listed.left_on_disk) listed.file = *std::move(file);
+  return absl::OkStatus();
+}
+
+// All files, on all cores, the largest first.
+absl::Status ReadAllListed(storage::FileSystem& files, std::vector<ListedFile>& listed) {
+  std::vector<ListedFile*> order;
+  for (ListedFile& file : listed) order.push_back(&file);
+  std::sort(order.begin(), order.end(),
+            [](const ListedFile* a, const ListedFile* b) { return a->size > b->size; });
+  std::atomic<size_t> next = 0;
+  std::vector<absl::Status> read(order.size());
+  const auto work = [&] {
+    for (size_t i = next++; i < order.size(); i = next++) read[i] = ReadListed(files, *order[i]);
+  };
+  std::vector<std::thread> others;
+  const size_t threads = std::min<size_t>(std::thread::hardware_concurrency(), order.size());
+  for (size_t i = 1; i < threads; ++i) others.emplace_back(work);
+  work();
+  for (std::thread& other : others) other.join();
+  for (const absl::Status& status : read) EIDETIC_RETURN_IF_ERROR(status);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<uint64_t> WriteSnapshot(const std::string& folder, const SnapshotInfo& info,
-                                       const std::map<std::string, std::string>& parts,
+                                       const std::map<std::string, SnapshotPart>& parts,
                                        storage::FileSystem& files) {
   EIDETIC_RETURN_IF_ERROR(storage::CreateDirectoriesDurably(files, folder));
   Json manifest = {{"format", kFormat},
@@ -79,21 +160,30 @@ absl::StatusOr<uint64_t> WriteSnapshot(const std::string& folder, const Snapshot
   Json& listed = manifest["files"] = Json::array();
   std::set<std::string> keep = {kManifest};
   uint64_t total = 0;
-  for (const auto& [part, bytes] : parts) {
-    const std::string name = absl::StrCat(info.generation, "-", info.epoch, ".", part);
-    EIDETIC_RETURN_IF_ERROR(storage::WriteFileDurably(files, absl::StrCat(folder, "/", name), bytes));
-    listed.push_back({{"part", part}, {"name", name}, {"size", bytes.size()}, {"xxh3_128", Checksum(bytes)}});
+  for (const auto& [part_name, part] : parts) {
+    const std::string name = absl::StrCat(info.generation, "-", info.epoch, ".", part_name);
+    Checksum checksum;
+    EIDETIC_RETURN_IF_ERROR(
+        storage::WriteFileDurably(files, absl::StrCat(folder, "/", name), [&](storage::WritableFile& file) {
+          return part.ForEachPiece([&](absl::string_view piece) {
+            checksum.Update(piece.data(), piece.size());
+            return file.Append(piece);
+          });
+        }));
+    listed.push_back(
+        {{"part", part_name}, {"name", name}, {"size", part.size()}, {"xxh3_128", checksum.Hex()}});
     keep.insert(name);
-    total += bytes.size();
+    total += part.size();
   }
   const std::string text = manifest.dump();
   EIDETIC_RETURN_IF_ERROR(storage::WriteFileDurably(files, absl::StrCat(folder, "/", kManifest),
-                                                    absl::StrCat(text, "\n", Checksum(text), "\n")));
+                                                    absl::StrCat(text, "\n", ChecksumOf(text), "\n")));
   EIDETIC_RETURN_IF_ERROR(RemoveOthers(files, folder, keep));
   return total;
 }
 
-absl::StatusOr<Snapshot> ReadSnapshot(const std::string& folder, storage::FileSystem& files) {
+absl::StatusOr<Snapshot> ReadSnapshot(const std::string& folder, storage::FileSystem& files,
+                                      absl::string_view left_on_disk) {
   EIDETIC_ASSIGN_OR_RETURN(const Json manifest, ReadManifest(files, folder));
   const absl::Status malformed = absl::DataLossError(absl::StrCat(folder, "/", kManifest, " lacks a field"));
   Snapshot snapshot;
@@ -106,24 +196,30 @@ absl::StatusOr<Snapshot> ReadSnapshot(const std::string& folder, storage::FileSy
     return malformed;
   }
   info.model_fingerprint = manifest["model_fingerprint"].get<std::string>();
+  std::vector<ListedFile> listed;
   for (const Json& file : manifest["files"]) {
-    uint64_t size = 0;
-    if (!file.is_object() || !GetNumber(file, "size", size) || !file.contains("part") ||
+    ListedFile entry;
+    if (!file.is_object() || !GetNumber(file, "size", entry.size) || !file.contains("part") ||
         !file["part"].is_string() || !file.contains("name") || !file["name"].is_string() ||
         !file.contains("xxh3_128") || !file["xxh3_128"].is_string()) {
       return malformed;
     }
     const auto name = file["name"].get<std::string>();
     if (name.empty() || absl::StrContains(name, "/")) return malformed;
-    const std::string path = absl::StrCat(folder, "/", name);
-    absl::StatusOr<std::string> bytes = files.ReadFile(path, size, size);
-    if (absl::IsNotFound(bytes.status())) return absl::DataLossError(absl::StrCat(path, " is missing"));
-    EIDETIC_RETURN_IF_ERROR(bytes.status());
-    if (Checksum(*bytes) != file["xxh3_128"].get<std::string>()) {
-      return absl::DataLossError(absl::StrCat(path, " has a wrong checksum"));
+    entry.part = file["part"].get<std::string>();
+    entry.path = absl::StrCat(folder, "/", name);
+    entry.checksum = file["xxh3_128"].get<std::string>();
+    entry.left_on_disk = !left_on_disk.empty() && absl::EndsWith(entry.part, left_on_disk);
+    listed.push_back(std::move(entry));
+  }
+  EIDETIC_RETURN_IF_ERROR(ReadAllListed(files, listed));
+  for (ListedFile& file : listed) {
+    snapshot.total_bytes += file.size;
+    if (file.left_on_disk) {
+      snapshot.files[file.part] = std::move(file.file);
+    } else {
+      snapshot.parts[file.part] = std::move(file.bytes);
     }
-    snapshot.total_bytes += bytes->size();
-    snapshot.parts[file["part"].get<std::string>()] = *std::move(bytes);
   }
   return snapshot;
 }

@@ -96,10 +96,10 @@ absl::StatusOr<bool> IsInIndex(storage::Ordinal ordinal, const LibrarySession& s
   // Deleted since: nothing to find.
   if (absl::IsNotFound(vector.status())) return true;
   EIDETIC_RETURN_IF_ERROR(vector.status());
+  const searcher::IdList only({ordinal});
   EIDETIC_ASSIGN_OR_RETURN(
       const searcher::ImageMatches matches,
-      session.engine->SearchImages(
-          *vector, {.limit = 1, .exact = true, .filter = [ordinal](uint64_t id) { return id == ordinal; }}));
+      session.engine->SearchImages(*vector, {.limit = 1, .exact = true, .filter = &only}));
   return !matches.neighbors.empty() && matches.neighbors.front().score >= kSameVector;
 }
 

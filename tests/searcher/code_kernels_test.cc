@@ -29,7 +29,10 @@ void ExpectAllKernelsRight(const Inputs& in, const char* what) {
     rows[r] = in.rows[r].data() + 1;
     for (size_t i = 0; i < in.size; ++i) expected[r] += (int64_t{rows[r][i]} - 128) * query[i];
   }
+  int64_t of_rows = 0;
+  for (size_t i = 0; i < in.size; ++i) of_rows += (int64_t{rows[1][i]} - 128) * (int64_t{rows[2][i]} - 128);
   for (const CodeKernel& kernel : CodeKernels()) {
+    ASSERT_EQ(kernel.dot_of_rows(rows[1], rows[2], in.size), of_rows) << kernel.name << what << in.size;
     int32_t products[4] = {};
     kernel.dot_of_four(rows, query, sum, in.size, products);
     for (int r = 0; r < 4; ++r) {
