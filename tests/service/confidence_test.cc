@@ -55,7 +55,7 @@ TEST(ConfidenceTest, SearchesUseTheLastOneWhileANewOneIsMade) {
   ModelSession model(library->get(), {.folder = TestModelFolder()});
   ASSERT_TRUE(model.UseWithLibrary().ok());
   const int dimension = model.Dimension().value();
-  const auto put = [&](int from, int to) {
+  const auto put_photos = [&](int from, int to) {
     for (int i = from; i < to; ++i) {
       storage::PutAsset put;
       put.asset_id = absl::StrCat("photo", i);
@@ -66,12 +66,12 @@ TEST(ConfidenceTest, SearchesUseTheLastOneWhileANewOneIsMade) {
     ASSERT_TRUE(engine.CatchUp().ok());
   };
   Confidence confidence(library->get(), &engine, &model);
-  put(0, 10);
+  put_photos(0, 10);
   const auto first = confidence.Current({});
   ASSERT_TRUE(first.ok()) << first.status();
   ASSERT_EQ((*first)->photo_count(), 10U);
 
-  put(10, 20);
+  put_photos(10, 20);
   engine.hold = true;
   std::thread maker([&] {
     const auto made = confidence.Current({});

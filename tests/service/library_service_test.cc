@@ -391,7 +391,7 @@ void DamageCaptionEmbedding(const std::string& library) {
   const std::unique_ptr<rocksdb::DB> database(opened);
   for (rocksdb::ColumnFamilyHandle* handle : handles) {
     if (handle->GetName() == "caption_embeddings/1") {
-      ASSERT_TRUE(database->Put({}, handle, std::string(8, '\0'), "damaged").ok());
+      ASSERT_TRUE(database->Put({}, handle, std::string(8, '\0'), "\1 damaged").ok());
     }
     ASSERT_TRUE(database->DestroyColumnFamilyHandle(handle).ok());
   }
