@@ -2,7 +2,6 @@
 // them, and an exact scan of the rest.
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <memory>
 #include <utility>
@@ -13,6 +12,7 @@
 #include "proto/status_macros.h"
 #include "searcher/exact_scan.h"
 #include "searcher/graph_walk.h"
+#include "searcher/published.h"
 #include "searcher/vector_index.h"
 
 namespace eidetic::searcher {
@@ -227,7 +227,7 @@ class CodedVectorIndex final : public VectorIndex {
   }
 
   const std::unique_ptr<VectorRows> rows_;
-  std::atomic<std::shared_ptr<const HnswGraph>> graph_;
+  Published<const HnswGraph> graph_;
 };
 
 absl::Status CheckDimension(int dimension) {

@@ -144,6 +144,7 @@ absl::StatusOr<std::shared_ptr<LibraryIndexes>> LibraryIndexes::Load(Snapshot sn
   EIDETIC_ASSIGN_OR_RETURN(indexes->images_, load(kImagesPart));
   EIDETIC_ASSIGN_OR_RETURN(indexes->captions_, load(kCaptionsPart));
   for (const uint64_t id : indexes->captions_->Ids()) indexes->NoteCaption(id);
+  if (snapshot.info.image_effort.queries > 0) indexes->set_image_effort(snapshot.info.image_effort);
   indexes->last_sequence_ = snapshot.info.last_sequence;
   indexes->generation_ = snapshot.info.generation;
   indexes->model_fingerprint_ = snapshot.info.model_fingerprint;

@@ -16,11 +16,14 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "searcher/effort_tuning.h"
+#include "searcher/published.h"
 #include "searcher/snapshot.h"
 #include "searcher/snapshot_part.h"
 #include "searcher/vector_index.h"
@@ -70,6 +73,13 @@ class LibraryIndexes {
   // The parts of a snapshot; they borrow from the indexes. Not beside Apply.
   std::map<std::string, SnapshotPart> Store() const;
 
+  // What a search of photos needs, as it was measured; null: it was not. Any
+  // thread.
+  void set_image_effort(EffortCurve curve) {
+    image_effort_.store(std::make_shared<const EffortCurve>(std::move(curve)));
+  }
+  std::shared_ptr<const EffortCurve> image_effort() const { return image_effort_.load(); }
+
   const VectorIndex& images() const { return *images_; }
   const VectorIndex& captions() const { return *captions_; }
   int dimension() const { return images_->dimension(); }
@@ -83,6 +93,7 @@ class LibraryIndexes {
 
   std::unique_ptr<VectorIndex> images_;
   std::unique_ptr<VectorIndex> captions_;
+  Published<const EffortCurve> image_effort_;
   absl::flat_hash_map<storage::Ordinal, std::vector<uint64_t>> captions_of_;
   // Set when all that belongs to the change can be found.
   std::atomic<uint64_t> last_sequence_ = 0;

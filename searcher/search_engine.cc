@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <climits>
 #include <cmath>
 #include <map>
 #include <thread>
@@ -12,7 +13,9 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "proto/status_macros.h"
+#include "searcher/effort_tuning.h"
 #include "searcher/library_indexes.h"
+#include "searcher/published.h"
 #include "searcher/snapshot.h"
 
 namespace eidetic::searcher {
@@ -36,6 +39,8 @@ constexpr size_t kFewestTail = 4'096;
 constexpr double kMostTail = 1.0 / 256;
 // A snapshot is written after a graph took vectors in when they are this share.
 constexpr double kWorthSaving = 0.1;
+// Captions whose texts are searched for to measure the effort that photos need.
+constexpr size_t kTuningQueries = 300;
 // Changes kept in the log for readers behind the snapshot.
 constexpr uint64_t kKeptChanges = 100'000;
 
@@ -71,8 +76,9 @@ class EmbeddedSearchEngine final : public SearchEngine {
       matches.trace.reason = kNoVectors;
       return matches;
     }
-    matches.trace = Trace(*indexes, indexes->images(), options);
-    EIDETIC_ASSIGN_OR_RETURN(matches.neighbors, indexes->images().Search(query, options));
+    const VectorSearchOptions tuned = WithEffort(*indexes, options);
+    matches.trace = Trace(*indexes, indexes->images(), tuned);
+    EIDETIC_ASSIGN_OR_RETURN(matches.neighbors, indexes->images().Search(query, tuned));
     return matches;
   }
 
@@ -93,8 +99,9 @@ class EmbeddedSearchEngine final : public SearchEngine {
       std::span<const float> queries, const VectorSearchOptions& options) const override {
     const std::shared_ptr<LibraryIndexes> indexes = indexes_.load();
     if (indexes == nullptr) return absl::FailedPreconditionError(kNoVectors);
-    const SearchTrace trace = Trace(*indexes, indexes->images(), options);
-    EIDETIC_ASSIGN_OR_RETURN(auto answers, indexes->images().SearchBatch(queries, options));
+    const VectorSearchOptions tuned = WithEffort(*indexes, options);
+    const SearchTrace trace = Trace(*indexes, indexes->images(), tuned);
+    EIDETIC_ASSIGN_OR_RETURN(auto answers, indexes->images().SearchBatch(queries, tuned));
     std::vector<ImageMatches> matches;
     matches.reserve(answers.size());
     for (std::vector<Neighbor>& answer : answers) matches.push_back({std::move(answer), trace});
@@ -127,6 +134,7 @@ class EmbeddedSearchEngine final : public SearchEngine {
               .last_sequence = indexes->last_sequence(),
               .dimension = static_cast<uint32_t>(indexes->dimension()),
               .model_fingerprint = indexes->model_fingerprint()};
+      if (const auto effort = indexes->image_effort(); effort != nullptr) info.image_effort = *effort;
       vectors = indexes->images().size();
       parts = indexes->Store();
     }
@@ -166,6 +174,15 @@ class EmbeddedSearchEngine final : public SearchEngine {
 
  private:
   static constexpr char kNoVectors[] = "the library holds no vectors yet";
+
+  // The effort that was measured for photos, where the caller names none.
+  static VectorSearchOptions WithEffort(const LibraryIndexes& indexes, VectorSearchOptions options) {
+    const std::shared_ptr<const EffortCurve> measured = indexes.image_effort();
+    if (options.ef_search > 0 || measured == nullptr || measured->points.empty()) return options;
+    options.ef_search = std::max(measured->EffortFor(kDefaultRecall),
+                                 static_cast<int>(std::min<size_t>(4 * options.limit, INT_MAX)));
+    return options;
+  }
 
   SearchTrace Trace(const LibraryIndexes& indexes, const VectorIndex& index,
                     const VectorSearchOptions& options) const {
@@ -345,9 +362,30 @@ class EmbeddedSearchEngine final : public SearchEngine {
   }
 
   absl::Status BuildGraphs(LibraryIndexes& indexes) {
-    return indexes.BuildGraphs(
+    EIDETIC_RETURN_IF_ERROR(indexes.BuildGraphs(
         [this](const VectorIndex& index) { return NeedsGraph(index); },
-        {.low_priority = true, .progress = options_.progress, .cancelled = [this] { return stop_.load(); }});
+        {.low_priority = true, .progress = options_.progress, .cancelled = [this] { return stop_.load(); }}));
+    return indexes.image_effort() == nullptr ? MeasureImageEffort(indexes) : absl::OkStatus();
+  }
+
+  // By the captions' texts. Too few: the default effort stays.
+  absl::Status MeasureImageEffort(LibraryIndexes& indexes) {
+    const size_t captions = indexes.captions().size();
+    if (indexes.images().kind() != IndexKind::kHnsw || captions < kFewestTuningQueries)
+      return absl::OkStatus();
+    const size_t step = std::max<size_t>(1, captions / kTuningQueries);
+    std::vector<float> queries;
+    size_t seen = 0;
+    EIDETIC_RETURN_IF_ERROR(
+        library_->NewView()->ForEachCaptionEmbedding([&](storage::CaptionId, std::span<const float> vector) {
+          if (seen++ % step == 0) queries.insert(queries.end(), vector.begin(), vector.end());
+          return stop_ ? absl::CancelledError("stopped") : absl::OkStatus();
+        }));
+    EIDETIC_ASSIGN_OR_RETURN(
+        EffortCurve curve,
+        MeasureEffort(indexes.images(), queries, {.cancelled = [this] { return stop_.load(); }}));
+    indexes.set_image_effort(std::move(curve));
+    return absl::OkStatus();
   }
 
   // Readers see a swap of pointers.
@@ -392,7 +430,7 @@ class EmbeddedSearchEngine final : public SearchEngine {
   // One thread takes changes in at a time.
   absl::Mutex catch_up_mutex_;
   // What searches use; stored under catch_up_mutex_, loaded by anyone.
-  std::atomic<std::shared_ptr<LibraryIndexes>> indexes_;
+  Published<LibraryIndexes> indexes_;
 
   mutable absl::Mutex origin_mutex_;
   std::string origin_ ABSL_GUARDED_BY(origin_mutex_);

@@ -24,6 +24,7 @@ using Json = nlohmann::json;
 constexpr int kFormat = 2;
 constexpr char kManifest[] = "MANIFEST";
 constexpr uint64_t kMaxManifestBytes = 64 << 10;
+constexpr uint32_t kMaxEfSearch = 1 << 20;
 
 // Read and summed at once, so that the sum finds them in the cache.
 constexpr size_t kReadAtOnce = size_t{1} << 20;
@@ -86,6 +87,25 @@ template <typename Number>
 bool GetNumber(const Json& json, const char* key, Number& number) {
   if (!json.contains(key) || !json[key].is_number_unsigned()) return false;
   number = json[key].get<Number>();
+  return true;
+}
+
+// The field of the same name; false: it is not as it should be.
+bool GetEffort(const Json& manifest, EffortCurve& curve) {
+  const auto effort = manifest.find("image_effort");
+  if (effort == manifest.end()) return true;
+  if (!effort->is_object() || !GetNumber(*effort, "queries", curve.queries) || !effort->contains("points") ||
+      !(*effort)["points"].is_array()) {
+    return false;
+  }
+  for (const Json& point : (*effort)["points"]) {
+    uint32_t ef_search = 0;
+    if (!point.is_object() || !GetNumber(point, "ef_search", ef_search) || ef_search > kMaxEfSearch ||
+        !point.contains("recall") || !point["recall"].is_number()) {
+      return false;
+    }
+    curve.points.push_back({static_cast<int>(ef_search), point["recall"].get<double>()});
+  }
   return true;
 }
 
@@ -157,6 +177,13 @@ absl::StatusOr<uint64_t> WriteSnapshot(const std::string& folder, const Snapshot
                    {"dimension", info.dimension},
                    {"metric", "inner_product"},
                    {"model_fingerprint", info.model_fingerprint}};
+  if (info.image_effort.queries > 0) {
+    Json& effort =
+        manifest["image_effort"] = {{"queries", info.image_effort.queries}, {"points", Json::array()}};
+    for (const EffortPoint& point : info.image_effort.points) {
+      effort["points"].push_back({{"ef_search", point.ef_search}, {"recall", point.recall}});
+    }
+  }
   Json& listed = manifest["files"] = Json::array();
   std::set<std::string> keep = {kManifest};
   uint64_t total = 0;
@@ -192,7 +219,7 @@ absl::StatusOr<Snapshot> ReadSnapshot(const std::string& folder, storage::FileSy
       !GetNumber(manifest, "last_sequence", info.last_sequence) ||
       !GetNumber(manifest, "dimension", info.dimension) || !manifest.contains("model_fingerprint") ||
       !manifest["model_fingerprint"].is_string() || !manifest.contains("files") ||
-      !manifest["files"].is_array()) {
+      !manifest["files"].is_array() || !GetEffort(manifest, info.image_effort)) {
     return malformed;
   }
   info.model_fingerprint = manifest["model_fingerprint"].get<std::string>();

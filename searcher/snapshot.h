@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "searcher/effort_tuning.h"
 #include "searcher/huge_pages.h"
 #include "searcher/snapshot_part.h"
 #include "storage/file_system.h"
@@ -29,6 +30,8 @@ struct SnapshotInfo {
   uint64_t last_sequence = 0;
   uint32_t dimension = 0;
   std::string model_fingerprint;
+  // Measured with the photos' graph; empty when nothing was.
+  EffortCurve image_effort;
 };
 
 struct Snapshot {
