@@ -31,10 +31,12 @@ bool MayBeKept(const absl::Status& status) { return status.GetPayload(kMayBeKept
 
 absl::Status DurableWriter::Write(rocksdb::WriteBatch& batch) {
   EIDETIC_RETURN_IF_ERROR(Settle());
-  absl::Status status = TryToWrite(batch);
-  // There may be room again.
-  if (!status.ok() && Settle().ok()) status = TryToWrite(batch);
-  return status;
+  const absl::Status status = TryToWrite(batch);
+  if (status.ok()) return status;
+  const absl::Status settled = Settle();
+  // There is room again.
+  if (settled.ok()) return TryToWrite(batch);
+  return MayBeKept(status) ? status : settled;
 }
 
 absl::Status DurableWriter::TryToWrite(rocksdb::WriteBatch& batch) {
@@ -70,7 +72,9 @@ absl::Status DurableWriter::Settle() {
     if (resumed.ok() || resumed.severity() >= rocksdb::Status::kFatalError) state_ = State::kBroken;
   }
   if (state_ != State::kBroken) return cause_;
-  return absl::UnavailableError(
+  const auto code = absl::IsDataLoss(cause_) ? absl::StatusCode::kDataLoss : absl::StatusCode::kUnavailable;
+  return absl::Status(
+      code,
       absl::StrCat("the library takes no changes since one failed; open it again (restart the server): ",
                    cause_.message()));
 }

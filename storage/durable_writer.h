@@ -27,7 +27,8 @@ class DurableWriter {
   // Writes and syncs. After an error readers see nothing of the batch, and
   // MayBeKept(error) says whether the next opening may find it. kResourceExhausted:
   // no room; writing goes on by itself once there is. kUnavailable: the disk
-  // failed; the library must be opened again before it takes changes.
+  // failed, kDataLoss: RocksDB met damage; the library must be opened again before
+  // it takes changes.
   absl::Status Write(rocksdb::WriteBatch& batch);
 
   // OK when no write is in doubt and the next one will be tried; does what can be

@@ -211,8 +211,8 @@ class Library {
   // mutation does not stop the others. The outer status is an error only when
   // the database itself failed; then nothing of the call was acknowledged, and
   // readers see nothing of it. kResourceExhausted: no room on the disk; calls
-  // succeed again once there is. kUnavailable: the disk failed; the library must
-  // be opened again. MayBeKept says which calls the next opening may bring back.
+  // succeed again once there is. kUnavailable: the disk failed, kDataLoss: damage
+  // was met; the library must be opened again. MayBeKept says which calls the next opening may bring back.
   virtual absl::StatusOr<std::vector<absl::Status>> Commit(std::vector<Mutation> mutations) = 0;
 
   // --- Reading ---

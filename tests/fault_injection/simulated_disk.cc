@@ -258,6 +258,12 @@ int SimulatedDisk::SyncDirectory(const std::string& path) {
   return 0;
 }
 
+int SimulatedDisk::BeforeOpen(const std::string& path) {
+  Wait();
+  const absl::MutexLock lock(&mutex_);
+  return Judge(DiskOperation::kOpen, path).error;
+}
+
 int SimulatedDisk::BeforeRead(const std::string& path, size_t& bytes) {
   Wait();
   const absl::MutexLock lock(&mutex_);

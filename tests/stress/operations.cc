@@ -67,41 +67,6 @@ Step DrawDetach(Worker& worker) {
 
 Step DrawDelete(Worker& worker) { return {.kind = Step::Kind::kDelete, .asset = DrawAsset(worker)}; }
 
-// Commits and keeps journal and state in step with what became of it.
-absl::Status CommitSteps(Worker& worker, std::vector<Step> steps) {
-  std::vector<storage::Mutation> mutations;
-  std::vector<absl::StatusCode> expected;
-  WriterState after = worker.state;
-  for (Step& step : steps) {
-    if (step.kind == Step::Kind::kPut) step.version = ++after.last_version[step.asset];
-    mutations.push_back(MakeMutation(step));
-    expected.push_back(ApplyStep(after, step));
-  }
-  EIDETIC_RETURN_IF_ERROR(worker.journal.Begin(worker.number, steps));
-  const auto results = worker.library.Commit(std::move(mutations));
-  if (!results.ok()) {
-    if (!worker.disk_fails()) {
-      return absl::DataLossError(absl::StrCat("failed on a good disk: ", results.status().ToString()));
-    }
-    EIDETIC_ASSIGN_OR_RETURN(const bool visible, IsVisible(worker.library, worker.state, steps));
-    if (visible && after.assets != worker.state.assets) {
-      return absl::DataLossError(
-          absl::StrCat("a commit failed and is there all the same: ", results.status().ToString()));
-    }
-    worker.state.last_version = after.last_version;
-    return worker.journal.End(worker.number,
-                              storage::MayBeKept(results.status()) ? Outcome::kInDoubt : Outcome::kRefused);
-  }
-  for (size_t i = 0; i < steps.size(); ++i) {
-    if ((*results)[i].code() == expected[i]) continue;
-    return absl::DataLossError(absl::StrCat("the answer to \"", ToText(steps[i]), "\" was ",
-                                            (*results)[i].ToString(), ", not ",
-                                            absl::StatusCodeToString(expected[i])));
-  }
-  worker.state = std::move(after);
-  return worker.journal.End(worker.number, Outcome::kDone);
-}
-
 template <Step (*draw)(Worker&)>
 absl::Status CommitOne(Worker& worker) {
   return CommitSteps(worker, {draw(worker)});
@@ -149,6 +114,41 @@ constexpr std::array kOperations = {
 };
 
 }  // namespace
+
+absl::Status CommitSteps(Worker& worker, std::vector<Step> steps, absl::Status* failure) {
+  std::vector<storage::Mutation> mutations;
+  std::vector<absl::StatusCode> expected;
+  WriterState after = worker.state;
+  for (Step& step : steps) {
+    if (step.kind == Step::Kind::kPut) step.version = ++after.last_version[step.asset];
+    mutations.push_back(MakeMutation(step));
+    expected.push_back(ApplyStep(after, step));
+  }
+  EIDETIC_RETURN_IF_ERROR(worker.journal.Begin(worker.number, steps));
+  const auto results = worker.library.Commit(std::move(mutations));
+  if (!results.ok()) {
+    if (!worker.disk_fails()) {
+      return absl::DataLossError(absl::StrCat("failed on a good disk: ", results.status().ToString()));
+    }
+    EIDETIC_ASSIGN_OR_RETURN(const bool visible, IsVisible(worker.library, worker.state, steps));
+    if (visible && after.assets != worker.state.assets) {
+      return absl::DataLossError(
+          absl::StrCat("a commit failed and is there all the same: ", results.status().ToString()));
+    }
+    worker.state.last_version = after.last_version;
+    if (failure != nullptr) *failure = results.status();
+    return worker.journal.End(worker.number,
+                              storage::MayBeKept(results.status()) ? Outcome::kInDoubt : Outcome::kRefused);
+  }
+  for (size_t i = 0; i < steps.size(); ++i) {
+    if ((*results)[i].code() == expected[i]) continue;
+    return absl::DataLossError(absl::StrCat("the answer to \"", ToText(steps[i]), "\" was ",
+                                            (*results)[i].ToString(), ", not ",
+                                            absl::StatusCodeToString(expected[i])));
+  }
+  worker.state = std::move(after);
+  return worker.journal.End(worker.number, Outcome::kDone);
+}
 
 absl::Status RunOperation(Worker& worker) {
   uint32_t total = 0;

@@ -34,6 +34,11 @@ struct Worker {
   uint32_t Below(uint32_t limit) { return static_cast<uint32_t>(random() % limit); }
 };
 
+// Commits `steps` (versions are given here) and keeps journal and state in step
+// with what became of it. Errors as of RunOperation; a failure that was to be
+// expected is no error, `failure` tells it.
+absl::Status CommitSteps(Worker& worker, std::vector<Step> steps, absl::Status* failure = nullptr);
+
 // Runs one operation, drawn by the worker's own chances. kDataLoss: the library
 // broke a promise, the message says which. Other errors: the disk failed and
 // what became of the operation cannot be read; the worker must stop.
