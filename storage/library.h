@@ -38,6 +38,7 @@ class Env;
 
 namespace eidetic::storage {
 
+class EventLog;
 class FileSystem;
 
 // Version of the on-disk format that this code writes.
@@ -66,6 +67,11 @@ struct OpenOptions {
   // the real one.
   rocksdb::Env* env = nullptr;
   FileSystem* file_system = nullptr;
+  // Must outlive the library; may be null.
+  EventLog* event_log = nullptr;
+  // Told of each group commit how long it took and whether it was acknowledged,
+  // in the thread of a writer that waits for it; may be empty.
+  std::function<void(absl::Duration, bool ok)> commit_observer;
 };
 
 // Who holds a library, read from its LOCK file.

@@ -92,7 +92,7 @@ absl::StatusOr<std::unique_ptr<Library>> Library::Open(const std::string& direct
   }
   EIDETIC_ASSIGN_OR_RETURN(auto lock,
                            LibraryLock::Acquire(directory, options.holder_command, options.holder_address));
-  auto library = std::make_unique<RocksDbLibrary>(directory, std::move(lock));
+  auto library = std::make_unique<RocksDbLibrary>(directory, std::move(lock), options);
   EIDETIC_RETURN_IF_ERROR(library->Start(options));
   return std::unique_ptr<Library>(std::move(library));
 }
@@ -106,6 +106,7 @@ RocksDbLibrary::~RocksDbLibrary() {
   for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle);
   // Nothing is lost when this fails: every acknowledged write was synced.
   db_->Close().PermitUncheckedError();
+  ReportEvent(event_log_, EventSeverity::kInfo, "library_closed", {{"library", DisplayPath(directory_)}});
 }
 
 absl::Status RocksDbLibrary::Start(const OpenOptions& options) {
@@ -122,7 +123,9 @@ absl::Status RocksDbLibrary::Start(const OpenOptions& options) {
   EIDETIC_RETURN_IF_ERROR(OpenDatabase(/*create=*/!exists, options));
   EIDETIC_RETURN_IF_ERROR(LoadState());
   // Last, so that a library with this file is a whole one.
-  if (!exists) return WriteFormatFile(FilesOf(options), directory_);
+  if (!exists) EIDETIC_RETURN_IF_ERROR(WriteFormatFile(FilesOf(options), directory_));
+  ReportEvent(event_log_, EventSeverity::kInfo, "library_opened",
+              {{"library", DisplayPath(directory_)}, {"last_sequence", last_sequence()}});
   return absl::OkStatus();
 }
 
@@ -287,7 +290,9 @@ absl::StatusOr<std::vector<absl::Status>> RocksDbLibrary::Commit(std::vector<Mut
         group.push_back(waiting);
       }
     }
+    const absl::Time start = absl::Now();
     status = WriteGroup(group);
+    if (commit_observer_) commit_observer_(absl::Now() - start, status.ok());
   }
   {
     const absl::MutexLock lock(&queue_mutex_);

@@ -10,6 +10,7 @@
 #include <rocksdb/db.h>
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -21,6 +22,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "storage/column_families.h"
+#include "storage/event_log.h"
 #include "storage/library.h"
 #include "storage/library_lock.h"
 
@@ -28,8 +30,11 @@ namespace eidetic::storage {
 
 class RocksDbLibrary final : public Library {
  public:
-  RocksDbLibrary(std::string directory, std::unique_ptr<LibraryLock> lock)
-      : directory_(std::move(directory)), lock_(std::move(lock)) {}
+  RocksDbLibrary(std::string directory, std::unique_ptr<LibraryLock> lock, const OpenOptions& options)
+      : directory_(std::move(directory)),
+        event_log_(options.event_log),
+        commit_observer_(options.commit_observer),
+        lock_(std::move(lock)) {}
   ~RocksDbLibrary() override;
 
   // Opens or makes the database; called once, before anything else.
@@ -76,6 +81,8 @@ class RocksDbLibrary final : public Library {
   absl::Status WriteGroup(std::span<Writer* const> group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(commit_mutex_);
 
   const std::string directory_;
+  EventLog* const event_log_;
+  const std::function<void(absl::Duration, bool)> commit_observer_;
   std::unique_ptr<LibraryLock> lock_;
   std::unique_ptr<rocksdb::DB> db_;
   std::shared_ptr<rocksdb::Cache> block_cache_;
