@@ -29,6 +29,7 @@
 #include "service/metrics.h"
 #include "service/search_service.h"
 #include "service/server_address.h"
+#include "service/write_health_relay.h"
 
 namespace eidetic::service {
 namespace {
@@ -41,8 +42,9 @@ class LibraryHostImpl final : public LibraryHost {
  public:
   // `event_log` and `metrics` may be null.
   LibraryHostImpl(storage::EventLog* event_log, std::unique_ptr<Metrics> metrics,
-                  std::unique_ptr<LibrarySession> session)
+                  std::unique_ptr<WriteHealthRelay> write_health, std::unique_ptr<LibrarySession> session)
       : metrics_(std::move(metrics)),
+        write_health_(std::move(write_health)),
         event_log_(event_log),
         session_(std::move(session)),
         search_service_(session_.get()),
@@ -66,8 +68,9 @@ class LibraryHostImpl final : public LibraryHost {
   absl::Status BuildServer(const LibraryHostOptions& options, ServerAddress& address);
   absl::Status StartHttp(const LibraryHostOptions& options);
 
-  // Outlives the session, which reports to it.
+  // These outlive the session, which reports to them.
   const std::unique_ptr<Metrics> metrics_;
+  const std::unique_ptr<WriteHealthRelay> write_health_;
   storage::EventLog* const event_log_;
   // Held while shutting down.
   absl::Mutex mutex_;
@@ -102,11 +105,11 @@ absl::Status LibraryHostImpl::Start(const LibraryHostOptions& options) {
     session_->SetAddress(address_);
   }
   grpc::HealthCheckServiceInterface* health = server_->GetHealthCheckService();
-  for (const char* service :
-       {eidetic::v1::SearchService::service_full_name(), eidetic::v1::LibraryService::service_full_name(),
-        eidetic::v1::EncoderService::service_full_name(), ""}) {
+  for (const char* service : {eidetic::v1::SearchService::service_full_name(),
+                              eidetic::v1::EncoderService::service_full_name(), ""}) {
     health->SetServingStatus(service, true);
   }
+  write_health_->Attach(health);
   if (metrics_ != nullptr) EIDETIC_RETURN_IF_ERROR(StartHttp(options));
   ReportEvent(event_log_, storage::EventSeverity::kInfo, "server_started",
               {{"address", address_}, {"http_address", http_address_}, {"version", EIDETIC_VERSION}});
@@ -121,7 +124,12 @@ absl::Status LibraryHostImpl::StartHttp(const LibraryHostOptions& options) {
                       return HttpPage{.content_type = "text/plain; version=0.0.4; charset=utf-8",
                                       .body = metrics_->Text()};
                     }});
-  routes.push_back({"/healthz", [] { return HttpPage{.body = "ok\n"}; }});
+  routes.push_back(
+      {"/healthz", [library = session_->library.get()] {
+         const storage::WriteHealth writes = library->write_health();
+         return HttpPage{
+             .body = writes.ok ? "ok\n" : absl::StrCat("ok, but writes are refused: ", writes.reason, "\n")};
+       }});
   EIDETIC_ASSIGN_OR_RETURN(http_server_, HttpServer::Start(address, std::move(routes)));
   http_address_ = http_server_->address().Target();
   return absl::OkStatus();
@@ -184,6 +192,7 @@ absl::Status LibraryHostImpl::Shutdown(absl::Duration grace) {
   if (session_ == nullptr) return absl::OkStatus();
   ReportEvent(event_log_, storage::EventSeverity::kInfo, "server_stopping", {{"grace_seconds", grace}});
   if (server_ != nullptr) {
+    write_health_->Attach(nullptr);
     server_->GetHealthCheckService()->Shutdown();
     session_->stopping = true;
     server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
@@ -192,9 +201,10 @@ absl::Status LibraryHostImpl::Shutdown(absl::Duration grace) {
   }
   http_server_ = nullptr;
   if (metrics_ != nullptr) metrics_->Measure(nullptr);
-  const absl::Status saved = session_->engine->SaveSnapshot();
+  // The engine has told the event log when this fails.
+  session_->engine->SaveSnapshot().IgnoreError();
   session_ = nullptr;
-  return AddContext(saved, "the library is closed, but its index snapshot was not saved");
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -214,7 +224,10 @@ absl::StatusOr<std::unique_ptr<LibraryHost>> LibraryHost::Open(const LibraryHost
   storage::OpenOptions library_options;
   library_options.create = options.create;
   library_options.holder_command = options.command;
+  library_options.env = options.env;
   library_options.event_log = event_log;
+  auto write_health = std::make_unique<WriteHealthRelay>();
+  library_options.write_health_observer = write_health->Observer();
   if (metrics != nullptr) library_options.commit_observer = metrics->CommitObserver();
   EIDETIC_ASSIGN_OR_RETURN(std::unique_ptr<storage::Library> library,
                            storage::Library::Open(options.library_directory, library_options));
@@ -224,13 +237,13 @@ absl::StatusOr<std::unique_ptr<LibraryHost>> LibraryHost::Open(const LibraryHost
                            searcher::SearchEngine::Open(library.get(), engine_options));
   EIDETIC_ASSIGN_OR_RETURN(std::string page_token_key, NewPageTokenKey());
   auto host = std::make_unique<LibraryHostImpl>(
-      event_log, std::move(metrics),
+      event_log, std::move(metrics), std::move(write_health),
       std::make_unique<LibrarySession>(std::move(library), std::move(engine),
                                        ModelSessionOptions{.folder = options.model_folder,
                                                            .threads = options.encoder_threads,
                                                            .lazy = !options.eager,
                                                            .limits = options.limits},
-                                       options.indexer, std::move(page_token_key)));
+                                       options.indexer, std::move(page_token_key), event_log));
   EIDETIC_RETURN_IF_ERROR(host->Start(options));
   return host;
 }

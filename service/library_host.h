@@ -49,6 +49,9 @@ struct LibraryHostOptions {
   std::string command;
   int encoder_threads = 0;
   ServiceLimits limits;
+  // The disk under RocksDB, for tests that make it fail; must outlive the host.
+  // Null: the real one.
+  rocksdb::Env* env = nullptr;
   indexer::IndexerOptions indexer;
   searcher::SearchEngineOptions search_engine;
 };
@@ -71,7 +74,8 @@ class LibraryHost {
   // Bound HTTP address; empty without one.
   virtual const std::string& http_address() const = 0;
   // Stops accepting, lets calls in flight end within `grace`, cancels the rest,
-  // saves the index snapshot, closes the library. A second call does nothing.
+  // saves the index snapshot, closes the library. A snapshot that cannot be saved
+  // is an event and no error: it is made again. A second call does nothing.
   virtual absl::Status Shutdown(absl::Duration grace) = 0;
 };
 

@@ -55,6 +55,8 @@ void AppendLibraryMetrics(const LibrarySession& session, std::vector<MetricFamil
     page.Gauge("eidetic_library_database_bytes", "Size of the database on disk",
                static_cast<double>(counts->database_bytes));
   }
+  page.Gauge("eidetic_library_writable", "1 while writes are taken, 0 while the disk does not take them",
+             session.library->write_health().ok ? 1 : 0);
   const uint64_t last_sequence = session.library->last_sequence();
   page.Gauge("eidetic_library_last_sequence", "Number of the library's last change",
              static_cast<double>(last_sequence));

@@ -103,6 +103,7 @@ absl::StatusOr<std::optional<LibraryHolder>> Library::ReadHolder(const std::stri
 
 RocksDbLibrary::~RocksDbLibrary() {
   if (db_ == nullptr) return;
+  writer_ = nullptr;
   for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle);
   // Nothing is lost when this fails: every acknowledged write was synced.
   db_->Close().PermitUncheckedError();
@@ -135,7 +136,13 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
   block_cache_ = rocksdb::NewLRUCache(budget / 2);
   write_buffer_ = budget / 8;
   rocksdb::DBOptions db_options;
-  if (options.env != nullptr) db_options.env = options.env;
+  env_ = std::make_unique<RecoverableEnv>(options.env);
+  db_options.env = env_->env();
+  const auto background_errors = std::make_shared<BackgroundErrors>(event_log_);
+  db_options.listeners = {background_errors};
+  // DurableWriter sees to recovery; what it puts into memory without the log may be lost.
+  db_options.max_bgerror_resume_count = 0;
+  db_options.avoid_flush_during_shutdown = true;
   db_options.create_if_missing = create;
   db_options.create_missing_column_families = true;
   db_options.paranoid_checks = true;
@@ -177,6 +184,11 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
         absl::StrCat(mapped.message(), "; restore the library from a backup, or delete it and index anew"));
   }
   db_.reset(db);
+  writer_ = std::make_unique<DurableWriter>(
+      db, env_.get(), background_errors,
+      DurableWriter::Options{.directory = directory_,
+                             .event_log = event_log_,
+                             .health_observer = options.write_health_observer});
   families_.assets = handles_[1];
   families_.ordinals = handles_[2];
   families_.paths = handles_[3];
@@ -247,9 +259,9 @@ absl::Status RocksDbLibrary::UseModel(const GenerationRecord& model) {
                                     [&](const auto* handle) { return handle->GetName() == name; });
     if (found != handles_.end()) continue;
     rocksdb::ColumnFamilyHandle* handle = nullptr;
-    EIDETIC_RETURN_IF_ERROR(
-        FromRocksDb(db_->CreateColumnFamily(FamilyOptions(name, block_cache_, write_buffer_), name, &handle),
-                    "making room for a model's embeddings"));
+    EIDETIC_RETURN_IF_ERROR(writer_->Check(
+        db_->CreateColumnFamily(FamilyOptions(name, block_cache_, write_buffer_), name, &handle),
+        "making room for a model's embeddings"));
     handles_.push_back(handle);
   }
   state.set_active_generation(generation.number());
@@ -257,10 +269,8 @@ absl::Status RocksDbLibrary::UseModel(const GenerationRecord& model) {
   const std::string key = GenerationKey(generation.number());
   rocksdb::Status written = batch.Put(families_.meta, key, EncodeRecord(key, generation));
   if (written.ok()) written = batch.Put(families_.meta, kStateKey, EncodeRecord(kStateKey, state));
-  rocksdb::WriteOptions sync;
-  sync.sync = true;
-  if (written.ok()) written = db_->Write(sync, &batch);
   EIDETIC_RETURN_IF_ERROR(FromRocksDb(written, "setting the library's model"));
+  EIDETIC_RETURN_IF_ERROR(writer_->Write(batch, "setting the library's model"));
   return LoadState();
 }
 
@@ -321,13 +331,7 @@ absl::Status RocksDbLibrary::WriteGroup(std::span<Writer* const> group) {
     writer->results.reserve(writer->mutations->size());
     for (const Mutation& mutation : *writer->mutations) writer->results.push_back(batch.Apply(mutation));
   }
-  absl::Status written = batch.Write();
-  if (absl::IsResourceExhausted(written) || absl::IsUnavailable(written)) {
-    // After a full disk RocksDB refuses writes until told to go on; there may be
-    // room again.
-    if (db_->Resume().ok()) written = batch.Write();
-  }
-  EIDETIC_RETURN_IF_ERROR(written);
+  EIDETIC_RETURN_IF_ERROR(batch.Write(*writer_));
   const absl::MutexLock lock(&state_mutex_);
   state_ = batch.state();
   return absl::OkStatus();
@@ -543,10 +547,8 @@ absl::Status RocksDbLibrary::TrimChanges(uint64_t sequence) {
     for (uint64_t number = first; number <= last && written.ok(); ++number) {
       written = batch.Delete(families_.changes, SequenceKey(number));
     }
-    rocksdb::WriteOptions sync;
-    sync.sync = true;
-    if (written.ok()) written = db_->Write(sync, &batch);
     EIDETIC_RETURN_IF_ERROR(FromRocksDb(written, "trimming the change log"));
+    EIDETIC_RETURN_IF_ERROR(writer_->Write(batch, "trimming the change log"));
     const absl::MutexLock lock(&state_mutex_);
     state_ = state;
   }

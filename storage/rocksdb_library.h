@@ -22,9 +22,11 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "storage/column_families.h"
+#include "storage/durable_writer.h"
 #include "storage/event_log.h"
 #include "storage/library.h"
 #include "storage/library_lock.h"
+#include "storage/recoverable_env.h"
 
 namespace eidetic::storage {
 
@@ -45,6 +47,7 @@ class RocksDbLibrary final : public Library {
   absl::StatusOr<eidetic::storage::v1::GenerationRecord> ActiveGeneration() const override;
   absl::Status UseModel(const eidetic::storage::v1::GenerationRecord& model) override;
   absl::StatusOr<std::vector<absl::Status>> Commit(std::vector<Mutation> mutations) override;
+  WriteHealth write_health() const override { return writer_->health(); }
   absl::StatusOr<eidetic::storage::v1::PathRecord> GetPath(absl::string_view path) const override;
   absl::StatusOr<Asset> GetAsset(absl::string_view asset_id) const override;
   absl::StatusOr<std::string> GetAssetId(Ordinal ordinal) const override;
@@ -84,7 +87,9 @@ class RocksDbLibrary final : public Library {
   EventLog* const event_log_;
   const std::function<void(absl::Duration, bool)> commit_observer_;
   std::unique_ptr<LibraryLock> lock_;
+  std::unique_ptr<RecoverableEnv> env_;
   std::unique_ptr<rocksdb::DB> db_;
+  std::unique_ptr<DurableWriter> writer_;
   std::shared_ptr<rocksdb::Cache> block_cache_;
   size_t write_buffer_ = 0;
   // All handles, the active ones named in families_. Written by Start and
