@@ -1,22 +1,19 @@
-// The one way into the library's database: writes batches synced, and takes care
-// of a disk that fails. After a failure it refuses writes with what is wrong and
-// what to do, tries in the background, with growing pauses, whether the disk works
-// again, and then goes on, without a restart. Reading is not its affair: it goes on
-// meanwhile.
+// The way into RocksDB of whatever must be durable. After a write that failed
+// nothing more is written until it is certain what became of it, so that no two
+// commits can ever claim the same ordinal or sequence (docs/storage.md, "When a
+// write fails"). Until then it refuses writes with what is wrong and what to do,
+// and finds out in the background when the disk takes them again. Owned by the
+// library, destroyed before the database; any thread.
 //
-// Going on means: RocksDB writes all that is in memory to new files (Resume), so
-// that nothing depends on a log that had an error; then a small synced write must
-// succeed. Owned by RocksDbLibrary, destroyed before the database; any thread.
-//
-//   DurableWriter writer(db, &env, errors, {.directory = directory});
-//   RETURN_IF_ERROR(writer.Write(batch, "writing to the library"));
+//   DurableWriter writer(db, families.meta, errors, {.directory = directory});
+//   RETURN_IF_ERROR(writer.Write(batch));   // on disk, or an error
 #ifndef EIDETIC_STORAGE_DURABLE_WRITER_H_
 #define EIDETIC_STORAGE_DURABLE_WRITER_H_
 
 #include <rocksdb/db.h>
-#include <rocksdb/listener.h>
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -27,93 +24,83 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "storage/background_errors.h"
 #include "storage/event_log.h"
 #include "storage/library.h"
-#include "storage/recoverable_env.h"
 #include "storage/rocksdb_status.h"
 
 namespace eidetic::storage {
 
-// What goes wrong in RocksDB's own threads (writing memtables to files), handed to
-// the DurableWriter. Give it to DBOptions::listeners. Any thread.
-class BackgroundErrors final : public rocksdb::EventListener {
- public:
-  explicit BackgroundErrors(EventLog* event_log) : event_log_(event_log) {}
-
-  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override;
-  // RocksDB recovers when DurableWriter says so, not by itself.
-  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason reason, rocksdb::Status error,
-                            bool* recover) override;
-  void OnCompactionCompleted(rocksdb::DB* db, const rocksdb::CompactionJobInfo& job) override;
-  void OnMemTableSealed(const rocksdb::MemTableInfo& memtable) override;
-  void OnFlushBegin(rocksdb::DB* db, const rocksdb::FlushJobInfo& job) override;
-
-  // Returns when there was an error, at Wake, or at the deadline; the last error,
-  // or OK.
-  rocksdb::Status Wait(absl::Time deadline);
-  void Wake();
-  // Returns when the flush of every sealed memtable has begun or there was an error.
-  void AwaitFlushBegin();
-
- private:
-  EventLog* const event_log_;
-  absl::Mutex mutex_;
-  rocksdb::Status error_ ABSL_GUARDED_BY(mutex_);
-  bool woken_ ABSL_GUARDED_BY(mutex_) = false;
-  bool compaction_fails_ ABSL_GUARDED_BY(mutex_) = false;
-  bool flush_due_ ABSL_GUARDED_BY(mutex_) = false;
+struct DurableWriterOptions {
+  // The library's, for messages and for asking how much room there is.
+  std::string directory;
+  EventLog* event_log = nullptr;
+  // Told of each change of health by the thread that notices it; must not call
+  // back; may be empty.
+  std::function<void(const WriteHealth&)> health_observer;
 };
 
 class DurableWriter {
  public:
-  struct Options {
-    // The library's, for messages and for asking how much room there is.
-    std::string directory;
-    EventLog* event_log = nullptr;
-    // Told of each change of health, by the thread that noticed; must not call back.
-    std::function<void(const WriteHealth&)> health_observer;
-  };
-
-  DurableWriter(rocksdb::DB* db, const RecoverableEnv* env, std::shared_ptr<BackgroundErrors> errors,
-                const Options& options);
+  // The database must have been opened with `errors` among its listeners, and
+  // through a RecoverableEnv.
+  DurableWriter(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* meta, std::shared_ptr<BackgroundErrors> errors,
+                DurableWriterOptions options);
   ~DurableWriter();
   DurableWriter(const DurableWriter&) = delete;
   DurableWriter& operator=(const DurableWriter&) = delete;
 
-  // Writes `batch`, synced; one at a time. An error means that nothing of it is
-  // there for a reader. After a crash that follows the error it may be there, as
-  // a whole. kResourceExhausted (disk full), kFailedPrecondition (read-only),
-  // kUnavailable (other trouble of the disk), kDataLoss.
-  absl::Status Write(rocksdb::WriteBatch& batch, absl::string_view doing);
-  // For changes of the database that are no batch, such as new column families:
-  // their status, noted as Write's are.
+  // Writes and syncs, one batch at a time. After an error readers see nothing of
+  // the batch, and MayBeKept(error) says whether the next opening may find it.
+  // kResourceExhausted (no room), kFailedPrecondition (read-only): writing goes on
+  // by itself once it can. kUnavailable: the disk failed; the library must be
+  // opened again before it takes changes.
+  absl::Status Write(rocksdb::WriteBatch& batch);
+
+  // OK when no write is in doubt and the next one will be tried; does what can be
+  // done for that.
+  absl::Status Settle();
+
+  // The status of a change that is no batch, such as a new column family; an error
+  // counts as a failed write of which the log holds nothing.
   absl::Status Check(const rocksdb::Status& status, absl::string_view doing);
 
   WriteHealth health() const;
 
  private:
-  rocksdb::Status WriteSynced(rocksdb::WriteBatch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
-  rocksdb::Status Anchor() ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
-  rocksdb::Status Probe() ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
-  void Fail(const rocksdb::Status& error, absl::string_view doing)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
-  bool TryToRecover() ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
-  bool MayResume() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
-  absl::Status Refusal() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
-  void SetHealth(WriteHealth health);
+  enum class State {
+    kSound,
+    kStopped,  // refuses writes; the log holds nothing of a refused one
+    kInDoubt,  // the log may hold a write that failed
+    kBroken,   // only opening the library again helps
+  };
+
+  absl::Status TryToWrite(rocksdb::WriteBatch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status SettleLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether the log that may hold the write in doubt is no longer written to.
+  bool LogWasReplaced() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Something small, to see whether writing works.
+  absl::Status Probe() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Fail(State state, const rocksdb::Status& error, absl::string_view doing)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Recover() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Why writes are refused.
+  absl::Status Refusal() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SetHealth(WriteHealth health) ABSL_LOCKS_EXCLUDED(health_mutex_);
+  // Of the thread that tries to go on.
   void Watch();
 
   rocksdb::DB* const db_;
-  const RecoverableEnv* const env_;
+  rocksdb::ColumnFamilyHandle* const meta_;
   const std::shared_ptr<BackgroundErrors> errors_;
-  const Options options_;
+  const DurableWriterOptions options_;
 
-  // Held during a write or an attempt to recover.
-  absl::Mutex write_mutex_ ABSL_ACQUIRED_BEFORE(health_mutex_);
-  bool failing_ ABSL_GUARDED_BY(write_mutex_) = false;
-  DiskTrouble trouble_ ABSL_GUARDED_BY(write_mutex_) = DiskTrouble::kError;
-  absl::Time last_attempt_ ABSL_GUARDED_BY(write_mutex_);
-  absl::Duration pause_ ABSL_GUARDED_BY(write_mutex_);
+  // Held during a write and an attempt to go on.
+  absl::Mutex mutex_ ABSL_ACQUIRED_BEFORE(health_mutex_);
+  State state_ ABSL_GUARDED_BY(mutex_) = State::kSound;
+  DiskTrouble trouble_ ABSL_GUARDED_BY(mutex_) = DiskTrouble::kError;
+  // Number of the log that may hold the write in doubt; 0: could not be read.
+  uint64_t log_in_doubt_ ABSL_GUARDED_BY(mutex_) = 0;
 
   mutable absl::Mutex health_mutex_;
   WriteHealth health_ ABSL_GUARDED_BY(health_mutex_);

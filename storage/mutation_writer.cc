@@ -85,9 +85,9 @@ absl::Status MutationWriter::Apply(const Mutation& mutation) {
 }
 
 absl::Status MutationWriter::Write(DurableWriter& writer) {
-  if (batch_.GetWriteBatch()->Count() == 0) return absl::OkStatus();
+  if (batch_.GetWriteBatch()->Count() == 0) return writer.Settle();
   EIDETIC_RETURN_IF_ERROR(Put(families_.meta, kStateKey, EncodeRecord(kStateKey, state_)));
-  return writer.Write(*batch_.GetWriteBatch(), "writing to the library");
+  return writer.Write(*batch_.GetWriteBatch());
 }
 
 absl::Status MutationWriter::ApplyOne(const PutAsset& put) {

@@ -32,7 +32,7 @@ class MutationWriter {
   // A refusal leaves no trace. kDataLoss and the like: a stored value the
   // mutation builds on is damaged.
   absl::Status Apply(const Mutation& mutation);
-  // Nothing to do: OK. Otherwise synced.
+  // Synced. Also with nothing to do it fails while changes are not possible.
   absl::Status Write(DurableWriter& writer);
   const eidetic::storage::v1::StateRecord& state() const { return state_; }
 

@@ -2,11 +2,12 @@
 
 #include <rocksdb/file_system.h>
 
-#include <atomic>
+#include <cerrno>
+#include <cstring>
 #include <string>
 #include <utility>
 
-#include "absl/strings/match.h"
+#include "storage/rocksdb_status.h"
 
 namespace eidetic::storage {
 namespace {
@@ -21,64 +22,55 @@ using rocksdb::Slice;
 // which cannot be waited for, and take some of them for fatal.
 IOStatus Recoverable(const IOStatus& status) {
   if (status.ok() || !status.IsIOError()) return status;
-  IOStatus recoverable =
-      status.IsNoSpace()
-          ? IOStatus::IOError(status.getState() != nullptr ? status.getState() : "No space left on device")
-          : status;
+  const DiskTrouble trouble = DiskTroubleOf(status);
+  if (trouble != DiskTrouble::kDiskFull && trouble != DiskTrouble::kReadOnly) return status;
+  IOStatus recoverable = status;
+  if (status.IsNoSpace()) {
+    recoverable = IOStatus::IOError(status.getState() != nullptr ? status.getState() : std::strerror(ENOSPC));
+  }
   recoverable.SetRetryable(true);
   return recoverable;
 }
 
-bool IsLog(const std::string& path) { return absl::EndsWith(path, ".log"); }
-
 class RecoverableFile final : public rocksdb::FSWritableFileOwnerWrapper {
  public:
-  // `failed` is set by errors; null for files that are no write-ahead log.
-  RecoverableFile(std::unique_ptr<rocksdb::FSWritableFile> file, std::shared_ptr<std::atomic<bool>> failed)
-      : FSWritableFileOwnerWrapper(std::move(file)), failed_(std::move(failed)) {}
+  explicit RecoverableFile(std::unique_ptr<rocksdb::FSWritableFile> file)
+      : FSWritableFileOwnerWrapper(std::move(file)) {}
 
   IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* context) override {
-    return Note(FSWritableFileOwnerWrapper::Append(data, options, context));
+    return Recoverable(FSWritableFileOwnerWrapper::Append(data, options, context));
   }
   IOStatus Append(const Slice& data, const IOOptions& options, const rocksdb::DataVerificationInfo& info,
                   IODebugContext* context) override {
-    return Note(FSWritableFileOwnerWrapper::Append(data, options, info, context));
+    return Recoverable(FSWritableFileOwnerWrapper::Append(data, options, info, context));
   }
   IOStatus PositionedAppend(const Slice& data, uint64_t offset, const IOOptions& options,
                             IODebugContext* context) override {
-    return Note(FSWritableFileOwnerWrapper::PositionedAppend(data, offset, options, context));
+    return Recoverable(FSWritableFileOwnerWrapper::PositionedAppend(data, offset, options, context));
   }
   IOStatus PositionedAppend(const Slice& data, uint64_t offset, const IOOptions& options,
                             const rocksdb::DataVerificationInfo& info, IODebugContext* context) override {
-    return Note(FSWritableFileOwnerWrapper::PositionedAppend(data, offset, options, info, context));
+    return Recoverable(FSWritableFileOwnerWrapper::PositionedAppend(data, offset, options, info, context));
   }
   IOStatus Truncate(uint64_t size, const IOOptions& options, IODebugContext* context) override {
-    return Note(FSWritableFileOwnerWrapper::Truncate(size, options, context));
+    return Recoverable(FSWritableFileOwnerWrapper::Truncate(size, options, context));
   }
   IOStatus Close(const IOOptions& options, IODebugContext* context) override {
-    return Note(FSWritableFileOwnerWrapper::Close(options, context));
+    return Recoverable(FSWritableFileOwnerWrapper::Close(options, context));
   }
   IOStatus Flush(const IOOptions& options, IODebugContext* context) override {
-    return Note(FSWritableFileOwnerWrapper::Flush(options, context));
+    return Recoverable(FSWritableFileOwnerWrapper::Flush(options, context));
   }
   IOStatus Sync(const IOOptions& options, IODebugContext* context) override {
-    return Note(FSWritableFileOwnerWrapper::Sync(options, context));
+    return Recoverable(FSWritableFileOwnerWrapper::Sync(options, context));
   }
   IOStatus Fsync(const IOOptions& options, IODebugContext* context) override {
-    return Note(FSWritableFileOwnerWrapper::Fsync(options, context));
+    return Recoverable(FSWritableFileOwnerWrapper::Fsync(options, context));
   }
   IOStatus RangeSync(uint64_t offset, uint64_t bytes, const IOOptions& options,
                      IODebugContext* context) override {
-    return Note(FSWritableFileOwnerWrapper::RangeSync(offset, bytes, options, context));
+    return Recoverable(FSWritableFileOwnerWrapper::RangeSync(offset, bytes, options, context));
   }
-
- private:
-  IOStatus Note(const IOStatus& status) {
-    if (!status.ok() && failed_ != nullptr) *failed_ = true;
-    return Recoverable(status);
-  }
-
-  const std::shared_ptr<std::atomic<bool>> failed_;
 };
 
 class RecoverableDirectory final : public rocksdb::FSDirectoryWrapper {
@@ -95,27 +87,26 @@ class RecoverableDirectory final : public rocksdb::FSDirectoryWrapper {
   }
 };
 
-}  // namespace
-
-class RecoverableEnv::Files final : public rocksdb::FileSystemWrapper {
+class RecoverableFileSystem final : public rocksdb::FileSystemWrapper {
  public:
-  explicit Files(const std::shared_ptr<rocksdb::FileSystem>& base) : FileSystemWrapper(base) {}
+  explicit RecoverableFileSystem(const std::shared_ptr<rocksdb::FileSystem>& base)
+      : FileSystemWrapper(base) {}
 
   const char* Name() const override { return "RecoverableFileSystem"; }
 
   IOStatus NewWritableFile(const std::string& path, const FileOptions& options,
                            std::unique_ptr<rocksdb::FSWritableFile>* file, IODebugContext* context) override {
-    return Wrap(path, FileSystemWrapper::NewWritableFile(path, options, file, context), file);
+    return Wrap(FileSystemWrapper::NewWritableFile(path, options, file, context), file);
   }
   IOStatus ReopenWritableFile(const std::string& path, const FileOptions& options,
                               std::unique_ptr<rocksdb::FSWritableFile>* file,
                               IODebugContext* context) override {
-    return Wrap(path, FileSystemWrapper::ReopenWritableFile(path, options, file, context), file);
+    return Wrap(FileSystemWrapper::ReopenWritableFile(path, options, file, context), file);
   }
   IOStatus ReuseWritableFile(const std::string& path, const std::string& old_path, const FileOptions& options,
                              std::unique_ptr<rocksdb::FSWritableFile>* file,
                              IODebugContext* context) override {
-    return Wrap(path, FileSystemWrapper::ReuseWritableFile(path, old_path, options, file, context), file);
+    return Wrap(FileSystemWrapper::ReuseWritableFile(path, old_path, options, file, context), file);
   }
   IOStatus NewDirectory(const std::string& path, const IOOptions& options,
                         std::unique_ptr<rocksdb::FSDirectory>* directory, IODebugContext* context) override {
@@ -128,36 +119,18 @@ class RecoverableEnv::Files final : public rocksdb::FileSystemWrapper {
     return Recoverable(FileSystemWrapper::RenameFile(from, to, options, context));
   }
 
-  bool current_log_failed() const {
-    const std::shared_ptr<std::atomic<bool>> failed = current_log_failed_.load();
-    return failed != nullptr && *failed;
-  }
-
  private:
-  IOStatus Wrap(const std::string& path, const IOStatus& opened,
-                std::unique_ptr<rocksdb::FSWritableFile>* file) {
-    if (!opened.ok()) return Recoverable(opened);
-    std::shared_ptr<std::atomic<bool>> failed;
-    if (IsLog(path)) {
-      failed = std::make_shared<std::atomic<bool>>(false);
-      current_log_failed_.store(failed);
-    }
-    *file = std::make_unique<RecoverableFile>(std::move(*file), std::move(failed));
-    return opened;
+  static IOStatus Wrap(const IOStatus& opened, std::unique_ptr<rocksdb::FSWritableFile>* file) {
+    if (opened.ok()) *file = std::make_unique<RecoverableFile>(std::move(*file));
+    return Recoverable(opened);
   }
-
-  // Of the log that was opened last.
-  std::atomic<std::shared_ptr<std::atomic<bool>>> current_log_failed_;
 };
 
-RecoverableEnv::RecoverableEnv(rocksdb::Env* base) {
+}  // namespace
+
+std::unique_ptr<rocksdb::Env> NewRecoverableEnv(rocksdb::Env* base) {
   if (base == nullptr) base = rocksdb::Env::Default();
-  files_ = std::make_shared<Files>(base->GetFileSystem());
-  env_ = rocksdb::NewCompositeEnv(files_);
+  return rocksdb::NewCompositeEnv(std::make_shared<RecoverableFileSystem>(base->GetFileSystem()));
 }
-
-RecoverableEnv::~RecoverableEnv() = default;
-
-bool RecoverableEnv::current_log_failed() const { return files_->current_log_failed(); }
 
 }  // namespace eidetic::storage

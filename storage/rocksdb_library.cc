@@ -136,13 +136,8 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
   block_cache_ = rocksdb::NewLRUCache(budget / 2);
   write_buffer_ = budget / 8;
   rocksdb::DBOptions db_options;
-  env_ = std::make_unique<RecoverableEnv>(options.env);
-  db_options.env = env_->env();
-  const auto background_errors = std::make_shared<BackgroundErrors>(event_log_);
-  db_options.listeners = {background_errors};
-  // DurableWriter sees to recovery; what it puts into memory without the log may be lost.
-  db_options.max_bgerror_resume_count = 0;
-  db_options.avoid_flush_during_shutdown = true;
+  env_ = NewRecoverableEnv(options.env);
+  db_options.env = env_.get();
   db_options.create_if_missing = create;
   db_options.create_missing_column_families = true;
   db_options.paranoid_checks = true;
@@ -155,6 +150,12 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
   db_options.max_log_file_size = 4 << 20;
   db_options.info_log_level = rocksdb::WARN_LEVEL;
   db_options.bytes_per_sync = 1 << 20;
+  // When to go on after an error that stopped writes is for DurableWriter to say.
+  const auto background_errors = std::make_shared<BackgroundErrors>(event_log_);
+  db_options.listeners.push_back(background_errors);
+  db_options.max_bgerror_resume_count = 0;
+  // What is in no log need not outlive us.
+  db_options.avoid_flush_during_shutdown = true;
   db_options.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(budget / 2);
 
   std::vector<std::string> names = {rocksdb::kDefaultColumnFamilyName,
@@ -184,17 +185,17 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
         absl::StrCat(mapped.message(), "; restore the library from a backup, or delete it and index anew"));
   }
   db_.reset(db);
-  writer_ = std::make_unique<DurableWriter>(
-      db, env_.get(), background_errors,
-      DurableWriter::Options{.directory = directory_,
-                             .event_log = event_log_,
-                             .health_observer = options.write_health_observer});
   families_.assets = handles_[1];
   families_.ordinals = handles_[2];
   families_.paths = handles_[3];
   families_.captions = handles_[4];
   families_.changes = handles_[5];
   families_.meta = handles_[6];
+  writer_ =
+      std::make_unique<DurableWriter>(db_.get(), families_.meta, background_errors,
+                                      DurableWriterOptions{.directory = directory_,
+                                                           .event_log = event_log_,
+                                                           .health_observer = options.write_health_observer});
   return absl::OkStatus();
 }
 
@@ -270,7 +271,7 @@ absl::Status RocksDbLibrary::UseModel(const GenerationRecord& model) {
   rocksdb::Status written = batch.Put(families_.meta, key, EncodeRecord(key, generation));
   if (written.ok()) written = batch.Put(families_.meta, kStateKey, EncodeRecord(kStateKey, state));
   EIDETIC_RETURN_IF_ERROR(FromRocksDb(written, "setting the library's model"));
-  EIDETIC_RETURN_IF_ERROR(writer_->Write(batch, "setting the library's model"));
+  EIDETIC_RETURN_IF_ERROR(writer_->Write(batch));
   return LoadState();
 }
 
@@ -548,7 +549,7 @@ absl::Status RocksDbLibrary::TrimChanges(uint64_t sequence) {
       written = batch.Delete(families_.changes, SequenceKey(number));
     }
     EIDETIC_RETURN_IF_ERROR(FromRocksDb(written, "trimming the change log"));
-    EIDETIC_RETURN_IF_ERROR(writer_->Write(batch, "trimming the change log"));
+    EIDETIC_RETURN_IF_ERROR(writer_->Write(batch));
     const absl::MutexLock lock(&state_mutex_);
     state_ = state;
   }

@@ -87,7 +87,7 @@ class RocksDbLibrary final : public Library {
   EventLog* const event_log_;
   const std::function<void(absl::Duration, bool)> commit_observer_;
   std::unique_ptr<LibraryLock> lock_;
-  std::unique_ptr<RecoverableEnv> env_;
+  std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
   std::unique_ptr<DurableWriter> writer_;
   std::shared_ptr<rocksdb::Cache> block_cache_;
