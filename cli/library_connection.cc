@@ -10,6 +10,7 @@
 #include "absl/time/clock.h"
 #include "cli/model_folders.h"
 #include "proto/status_macros.h"
+#include "service/stderr_event_log.h"
 #include "storage/library.h"
 
 namespace eidetic::cli {
@@ -38,10 +39,14 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(const storage::LibraryHol
 
 }  // namespace
 
+LibraryConnection::LibraryConnection(const GlobalOptions& global)
+    : event_log_(service::NewStderrEventLog(
+          {.from = global.quiet ? storage::EventSeverity::kError : storage::EventSeverity::kWarning})) {}
+
 absl::StatusOr<std::unique_ptr<LibraryConnection>> LibraryConnection::Open(const GlobalOptions& global,
                                                                            const ConnectionOptions& options) {
   const absl::Time deadline = absl::Now() + options.patience;
-  auto connection = std::unique_ptr<LibraryConnection>(new LibraryConnection);
+  auto connection = std::unique_ptr<LibraryConnection>(new LibraryConnection(global));
   while (true) {
     EIDETIC_ASSIGN_OR_RETURN(const std::optional<storage::LibraryHolder> holder,
                              storage::Library::ReadHolder(global.library));
@@ -59,6 +64,7 @@ absl::StatusOr<std::unique_ptr<LibraryConnection>> LibraryConnection::Open(const
       host.create = options.create;
       host.command = options.command;
       host.model_folder = std::move(model_folder);
+      host.event_log = connection->event_log_.get();
       if (options.serve_others) host.address = SocketAddress(global.library);
       auto opened = service::LibraryHost::Open(host);
       if (opened.ok()) {

@@ -17,6 +17,7 @@
 #include "absl/time/time.h"
 #include "cli/command.h"
 #include "service/library_host.h"
+#include "storage/event_log.h"
 
 namespace eidetic::cli {
 
@@ -45,8 +46,10 @@ class LibraryConnection {
   absl::Status Close();
 
  private:
-  LibraryConnection() = default;
+  explicit LibraryConnection(const GlobalOptions& global);
 
+  // Warnings only, with --quiet errors only: a command has its own words.
+  const std::unique_ptr<storage::EventLog> event_log_;
   std::unique_ptr<service::LibraryHost> host_;
   std::shared_ptr<grpc::Channel> channel_;
 };

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/str_format.h"
+#include "absl/time/time.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/json_output.h"
@@ -17,6 +18,11 @@ namespace v1 = ::eidetic::v1;
 
 const char* StateName(v1::IndexStatus::State state) {
   return state == v1::IndexStatus::STATE_BUILDING ? "building" : "ready";
+}
+
+std::string SinceText(const v1::WriteStatus& writes) {
+  return absl::FormatTime(absl::RFC3339_sec, absl::FromUnixSeconds(writes.since_time().seconds()),
+                          absl::UTCTimeZone());
 }
 
 Json StatusToJson(const v1::GetStatusResponse& status, bool remote) {
@@ -39,6 +45,11 @@ Json StatusToJson(const v1::GetStatusResponse& status, bool remote) {
       {"vectors", status.index().vector_count()},        {"tombstones", status.index().tombstone_count()},
       {"last_sequence", status.index().last_sequence()}, {"origin", status.index().origin()},
       {"origin_detail", status.index().origin_detail()}};
+  const v1::WriteStatus& writes = status.writes();
+  json["writes"] = {{"accepted", writes.accepted()},
+                    {"since", SinceText(writes)},
+                    {"reason", writes.reason()},
+                    {"detail", writes.detail()}};
   json["holder"] =
       remote ? Json({{"pid", status.holder_pid()}, {"address", status.holder_address()}}) : Json(nullptr);
   return json;
@@ -68,6 +79,10 @@ void PrintStatus(const v1::GetStatusResponse& status, bool remote) {
                           .c_str());
   std::printf("On disk    %s database, %s index snapshot\n", Bytes(status.database_bytes()).c_str(),
               Bytes(status.snapshot_bytes()).c_str());
+  if (const v1::WriteStatus& writes = status.writes(); !writes.accepted()) {
+    std::printf("Writes     refused since %s (%s): %s\n", SinceText(writes).c_str(), writes.reason().c_str(),
+                writes.detail().c_str());
+  }
   if (remote) {
     std::printf(
         "%s\n",

@@ -18,6 +18,8 @@
 namespace eidetic::searcher {
 namespace {
 
+using storage::EventSeverity;
+
 // Changes taken in under one hold of the writer's lock.
 constexpr int kChangesAtOnce = 256;
 // The follower looks whether it should stop this often.
@@ -32,6 +34,20 @@ constexpr size_t kFewestTombstones = 1'000;
 constexpr double kGraphHysteresis = 1.1;
 // Changes kept in the log for readers behind the snapshot.
 constexpr uint64_t kKeptChanges = 100'000;
+
+// Why a snapshot was not used: one of few words, for counting.
+const char* RejectionReason(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kDataLoss:
+      return "damaged";
+    case absl::StatusCode::kFailedPrecondition:
+      return "foreign";
+    case absl::StatusCode::kOutOfRange:
+      return "outdated";
+    default:
+      return "unreadable";
+  }
+}
 
 class EmbeddedSearchEngine final : public SearchEngine {
  public:
@@ -108,11 +124,18 @@ class EmbeddedSearchEngine final : public SearchEngine {
     // Also when writing fails: its manifest may be in place already, and the
     // files a manifest names are never written again.
     epoch_ = info.epoch;
-    EIDETIC_ASSIGN_OR_RETURN(const uint64_t bytes, WriteSnapshot(folder_, info, parts, files_));
+    const absl::Time start = absl::Now();
+    const absl::StatusOr<uint64_t> bytes = WriteSnapshot(folder_, info, parts, files_);
+    if (!bytes.ok()) {
+      Report(EventSeverity::kWarning, "snapshot_write_failed", bytes.status());
+      return bytes.status();
+    }
+    ReportEvent(options_.event_log, EventSeverity::kInfo, "snapshot_written",
+                {{"last_sequence", info.last_sequence}, {"bytes", *bytes}, {"seconds", absl::Now() - start}});
     saved_ = true;
     saved_kind_ = kind;
     saved_sequence_ = info.last_sequence;
-    snapshot_bytes_ = bytes;
+    snapshot_bytes_ = *bytes;
     if (info.last_sequence <= kKeptChanges) return absl::OkStatus();
     return library_->TrimChanges(info.last_sequence - kKeptChanges);
   }
@@ -173,12 +196,23 @@ class EmbeddedSearchEngine final : public SearchEngine {
     absl::StatusOr<std::unique_ptr<LibraryIndexes>> loaded = LoadSnapshot(*generation);
     if (loaded.ok()) {
       SetOrigin("snapshot", "");
+      ReportEvent(options_.event_log, EventSeverity::kInfo, "snapshot_loaded",
+                  {{"last_sequence", (*loaded)->last_sequence()}, {"bytes", snapshot_bytes_.load()}});
     } else {
+      if (absl::IsNotFound(loaded.status())) {
+        ReportEvent(options_.event_log, EventSeverity::kInfo, "snapshot_absent", {});
+      } else {
+        ReportEvent(options_.event_log, EventSeverity::kWarning, "snapshot_rejected",
+                    {{"reason", RejectionReason(loaded.status())}, {"detail", lack_}});
+      }
+      const absl::Time start = absl::Now();
       // Exact first: it is there at once; the graph is built while it serves.
       loaded =
           LibraryIndexes::Build(*library_, {.hnsw_from = 0, .progress = options_.progress, .cancelled = {}});
       EIDETIC_RETURN_IF_ERROR(loaded.status());
       SetOrigin("rebuilt", lack_);
+      ReportEvent(options_.event_log, EventSeverity::kInfo, "index_rebuilt",
+                  {{"vectors", (*loaded)->images().size()}, {"seconds", absl::Now() - start}});
     }
     const absl::MutexLock lock(&mutex_);
     indexes_ = *std::move(loaded);
@@ -194,11 +228,11 @@ class EmbeddedSearchEngine final : public SearchEngine {
       if (info.generation != generation.number() ||
           info.model_fingerprint != generation.model_fingerprint() ||
           info.dimension != generation.dimension()) {
-        return absl::DataLossError("the snapshot is of another model");
+        return absl::FailedPreconditionError("the snapshot is of another model");
       }
       if (info.last_sequence > library_->last_sequence()) {
-        return absl::DataLossError(absl::StrCat("the snapshot is of change ", info.last_sequence,
-                                                ", the library is at ", library_->last_sequence()));
+        return absl::FailedPreconditionError(absl::StrCat("the snapshot is of change ", info.last_sequence,
+                                                          ", the library is at ", library_->last_sequence()));
       }
       EIDETIC_RETURN_IF_ERROR(library_->ReadChanges(info.last_sequence, 1).status());
       EIDETIC_ASSIGN_OR_RETURN(auto indexes, LibraryIndexes::Parse(snapshot));
@@ -260,6 +294,7 @@ class EmbeddedSearchEngine final : public SearchEngine {
       if (const absl::Status status = CatchUp(); !status.ok()) {
         // Told by status(); tried again, since a full disk or a busy moment passes.
         SetOrigin("behind", std::string(status.message()));
+        Report(EventSeverity::kWarning, "index_behind", status);
         for (absl::Duration waited; waited < kRetryAfter && !stop_; waited += kFollowerWakes) {
           absl::SleepFor(kFollowerWakes);
         }
@@ -295,8 +330,16 @@ class EmbeddedSearchEngine final : public SearchEngine {
     builder_ = std::thread([this] {
       const absl::Status status = Rebuild();
       building_ = false;
-      if (!status.ok() && !absl::IsCancelled(status)) SetOrigin("behind", std::string(status.message()));
+      if (!status.ok() && !absl::IsCancelled(status)) {
+        SetOrigin("behind", std::string(status.message()));
+        Report(EventSeverity::kWarning, "index_build_failed", status);
+      }
     });
+  }
+
+  void Report(EventSeverity severity, absl::string_view event, const absl::Status& status) const {
+    ReportEvent(options_.event_log, severity, event,
+                {{"code", absl::StatusCodeToString(status.code())}, {"detail", status.message()}});
   }
 
   // Beside the indexes that serve; readers see a swap of pointers.

@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "searcher/vector_index.h"
+#include "storage/event_log.h"
 #include "storage/file_system.h"
 #include "storage/library.h"
 
@@ -38,6 +39,8 @@ struct SearchEngineOptions {
   // Where snapshots are written and read; must outlive the engine. Null: the real
   // file system.
   storage::FileSystem* file_system = nullptr;
+  // Must outlive the engine; may be null.
+  storage::EventLog* event_log = nullptr;
 };
 
 // What was searched, for `explain`.

@@ -39,8 +39,8 @@ void Append(std::vector<float>& rows, std::span<const float> row) {
 }  // namespace
 
 Confidence::Confidence(const storage::Library* library, const searcher::SearchEngine* engine,
-                       ModelSession* model)
-    : library_(library), engine_(engine), model_(model) {}
+                       ModelSession* model, storage::EventLog* event_log)
+    : library_(library), engine_(engine), model_(model), event_log_(event_log) {}
 
 std::string Confidence::Path() const { return absl::StrCat(library_->directory(), "/calibration"); }
 
@@ -79,7 +79,12 @@ absl::StatusOr<std::shared_ptr<const ScoreCalibration>> Confidence::Current(
   const auto current = std::make_shared<const ScoreCalibration>(std::move(made));
   SetLast(current);
   // On a full disk or one that may not be written, it is made again next time.
-  storage::WriteFileDurably(storage::PosixFileSystem(), Path(), current->Serialize()).IgnoreError();
+  const absl::Status kept =
+      storage::WriteFileDurably(storage::PosixFileSystem(), Path(), current->Serialize());
+  if (!kept.ok() && !std::exchange(told_not_kept_, true)) {
+    ReportEvent(event_log_, storage::EventSeverity::kWarning, "calibration_not_kept",
+                {{"code", absl::StatusCodeToString(kept.code())}, {"detail", kept.message()}});
+  }
   return current;
 }
 

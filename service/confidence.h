@@ -18,13 +18,16 @@
 #include "searcher/search_engine.h"
 #include "service/cancellation.h"
 #include "service/model_session.h"
+#include "storage/event_log.h"
 #include "storage/library.h"
 
 namespace eidetic::service {
 
 class Confidence {
  public:
-  Confidence(const storage::Library* library, const searcher::SearchEngine* engine, ModelSession* model);
+  // `event_log` may be null.
+  Confidence(const storage::Library* library, const searcher::SearchEngine* engine, ModelSession* model,
+             storage::EventLog* event_log);
 
   // Fits the library as it is now, or nearly: a tenth more or fewer photos
   // change nothing, and while one call makes a new one the others get the last.
@@ -49,10 +52,12 @@ class Confidence {
   const storage::Library* const library_;
   const searcher::SearchEngine* const engine_;
   ModelSession* const model_;
+  storage::EventLog* const event_log_;
 
   // Held while one is made.
   absl::Mutex make_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   bool file_read_ ABSL_GUARDED_BY(make_mutex_) = false;
+  bool told_not_kept_ ABSL_GUARDED_BY(make_mutex_) = false;
   // Held for a moment: searches take it.
   mutable absl::Mutex mutex_;
   std::shared_ptr<const searcher::ScoreCalibration> last_ ABSL_GUARDED_BY(mutex_);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
@@ -22,10 +23,13 @@
 #include "absl/time/clock.h"
 #include "proto/status_macros.h"
 #include "service/encoder_service.h"
+#include "service/http_server.h"
 #include "service/library_service.h"
 #include "service/library_session.h"
+#include "service/metrics.h"
 #include "service/search_service.h"
 #include "service/server_address.h"
+#include "service/write_health_relay.h"
 
 namespace eidetic::service {
 namespace {
@@ -36,8 +40,13 @@ constexpr int kSpareThreads = 16;
 
 class LibraryHostImpl final : public LibraryHost {
  public:
-  explicit LibraryHostImpl(std::unique_ptr<LibrarySession> session)
-      : session_(std::move(session)),
+  // `event_log` and `metrics` may be null.
+  LibraryHostImpl(storage::EventLog* event_log, std::unique_ptr<Metrics> metrics,
+                  std::unique_ptr<WriteHealthRelay> write_health, std::unique_ptr<LibrarySession> session)
+      : metrics_(std::move(metrics)),
+        write_health_(std::move(write_health)),
+        event_log_(event_log),
+        session_(std::move(session)),
         search_service_(session_.get()),
         library_service_(session_.get()),
         encoder_service_(session_.get()) {}
@@ -52,11 +61,17 @@ class LibraryHostImpl final : public LibraryHost {
 
   std::shared_ptr<grpc::Channel> InProcessChannel() override;
   const std::string& address() const override { return address_; }
+  const std::string& http_address() const override { return http_address_; }
   absl::Status Shutdown(absl::Duration grace) override;
 
  private:
   absl::Status BuildServer(const LibraryHostOptions& options, ServerAddress& address);
+  absl::Status StartHttp(const LibraryHostOptions& options);
 
+  // These outlive the session, which reports to them.
+  const std::unique_ptr<Metrics> metrics_;
+  const std::unique_ptr<WriteHealthRelay> write_health_;
+  storage::EventLog* const event_log_;
   // Held while shutting down.
   absl::Mutex mutex_;
   // Null after Shutdown.
@@ -65,7 +80,9 @@ class LibraryHostImpl final : public LibraryHost {
   LibraryServiceImpl library_service_;
   EncoderServiceImpl encoder_service_;
   std::unique_ptr<grpc::Server> server_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<HttpServer> http_server_ ABSL_GUARDED_BY(mutex_);
   std::string address_;
+  std::string http_address_;
   grpc::ChannelArguments channel_arguments_;
 };
 
@@ -88,11 +105,33 @@ absl::Status LibraryHostImpl::Start(const LibraryHostOptions& options) {
     session_->SetAddress(address_);
   }
   grpc::HealthCheckServiceInterface* health = server_->GetHealthCheckService();
-  for (const char* service :
-       {eidetic::v1::SearchService::service_full_name(), eidetic::v1::LibraryService::service_full_name(),
-        eidetic::v1::EncoderService::service_full_name(), ""}) {
+  for (const char* service : {eidetic::v1::SearchService::service_full_name(),
+                              eidetic::v1::EncoderService::service_full_name(), ""}) {
     health->SetServingStatus(service, true);
   }
+  write_health_->Attach(health);
+  if (metrics_ != nullptr) EIDETIC_RETURN_IF_ERROR(StartHttp(options));
+  ReportEvent(event_log_, storage::EventSeverity::kInfo, "server_started",
+              {{"address", address_}, {"http_address", http_address_}, {"version", EIDETIC_VERSION}});
+  return absl::OkStatus();
+}
+
+absl::Status LibraryHostImpl::StartHttp(const LibraryHostOptions& options) {
+  EIDETIC_ASSIGN_OR_RETURN(const ServerAddress address, ParseServerAddress(options.http_address));
+  metrics_->Measure(session_.get());
+  std::vector<HttpRoute> routes;
+  routes.push_back({"/metrics", [this] {
+                      return HttpPage{.content_type = "text/plain; version=0.0.4; charset=utf-8",
+                                      .body = metrics_->Text()};
+                    }});
+  routes.push_back(
+      {"/healthz", [library = session_->library.get()] {
+         const storage::WriteHealth writes = library->write_health();
+         return HttpPage{
+             .body = writes.ok ? "ok\n" : absl::StrCat("ok, but writes are refused: ", writes.reason, "\n")};
+       }});
+  EIDETIC_ASSIGN_OR_RETURN(http_server_, HttpServer::Start(address, std::move(routes)));
+  http_address_ = http_server_->address().Target();
   return absl::OkStatus();
 }
 
@@ -111,6 +150,11 @@ absl::Status LibraryHostImpl::BuildServer(const LibraryHostOptions& options, Ser
   builder.RegisterService(&search_service_);
   builder.RegisterService(&library_service_);
   builder.RegisterService(&encoder_service_);
+  if (metrics_ != nullptr) {
+    std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> observers;
+    observers.push_back(metrics_->CallObserver());
+    builder.experimental().SetInterceptorCreators(std::move(observers));
+  }
   int bound_port = 0;
   if (!options.address.empty()) {
     builder.AddListeningPort(address.Target(), grpc::InsecureServerCredentials(), &bound_port);
@@ -146,16 +190,21 @@ std::shared_ptr<grpc::Channel> LibraryHostImpl::InProcessChannel() {
 absl::Status LibraryHostImpl::Shutdown(absl::Duration grace) {
   absl::MutexLock lock(&mutex_);
   if (session_ == nullptr) return absl::OkStatus();
+  ReportEvent(event_log_, storage::EventSeverity::kInfo, "server_stopping", {{"grace_seconds", grace}});
   if (server_ != nullptr) {
+    write_health_->Attach(nullptr);
     server_->GetHealthCheckService()->Shutdown();
     session_->stopping = true;
     server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
     server_->Wait();
     server_ = nullptr;
   }
-  const absl::Status saved = session_->engine->SaveSnapshot();
+  http_server_ = nullptr;
+  if (metrics_ != nullptr) metrics_->Measure(nullptr);
+  // The engine has told the event log when this fails.
+  session_->engine->SaveSnapshot().IgnoreError();
   session_ = nullptr;
-  return AddContext(saved, "the library is closed, but its index snapshot was not saved");
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -165,21 +214,36 @@ absl::StatusOr<std::unique_ptr<LibraryHost>> LibraryHost::Open(const LibraryHost
     EIDETIC_ASSIGN_OR_RETURN(const ServerAddress address, ParseServerAddress(options.address));
     EIDETIC_RETURN_IF_ERROR(CheckReach(address, options.allow_insecure));
   }
-  EIDETIC_ASSIGN_OR_RETURN(
-      std::unique_ptr<storage::Library> library,
-      storage::Library::Open(
-          options.library_directory,
-          {.create = options.create, .holder_command = options.command, .holder_address = {}}));
+  std::unique_ptr<Metrics> metrics;
+  if (!options.http_address.empty()) {
+    EIDETIC_ASSIGN_OR_RETURN(const ServerAddress address, ParseServerAddress(options.http_address));
+    EIDETIC_RETURN_IF_ERROR(CheckReach(address, options.allow_insecure));
+    metrics = std::make_unique<Metrics>(options.event_log);
+  }
+  storage::EventLog* const event_log = metrics != nullptr ? metrics.get() : options.event_log;
+  storage::OpenOptions library_options;
+  library_options.create = options.create;
+  library_options.holder_command = options.command;
+  library_options.env = options.env;
+  library_options.event_log = event_log;
+  auto write_health = std::make_unique<WriteHealthRelay>();
+  library_options.write_health_observer = write_health->Observer();
+  if (metrics != nullptr) library_options.commit_observer = metrics->CommitObserver();
+  EIDETIC_ASSIGN_OR_RETURN(std::unique_ptr<storage::Library> library,
+                           storage::Library::Open(options.library_directory, library_options));
+  searcher::SearchEngineOptions engine_options = options.search_engine;
+  engine_options.event_log = event_log;
   EIDETIC_ASSIGN_OR_RETURN(std::unique_ptr<searcher::SearchEngine> engine,
-                           searcher::SearchEngine::Open(library.get(), options.search_engine));
+                           searcher::SearchEngine::Open(library.get(), engine_options));
   EIDETIC_ASSIGN_OR_RETURN(std::string page_token_key, NewPageTokenKey());
   auto host = std::make_unique<LibraryHostImpl>(
+      event_log, std::move(metrics), std::move(write_health),
       std::make_unique<LibrarySession>(std::move(library), std::move(engine),
                                        ModelSessionOptions{.folder = options.model_folder,
                                                            .threads = options.encoder_threads,
                                                            .lazy = !options.eager,
                                                            .limits = options.limits},
-                                       options.indexer, std::move(page_token_key)));
+                                       options.indexer, std::move(page_token_key), event_log));
   EIDETIC_RETURN_IF_ERROR(host->Start(options));
   return host;
 }

@@ -153,6 +153,13 @@ absl::Status Report(const LibrarySession& session, eidetic::v1::GetStatusRespons
   response.set_holder_address(session.address());
   *response.mutable_start_time() = MakeTimestamp(absl::ToUnixMicros(session.start_time));
 
+  const storage::WriteHealth health = library.write_health();
+  eidetic::v1::WriteStatus* writes = response.mutable_writes();
+  writes->set_accepted(health.ok);
+  *writes->mutable_since_time() = MakeTimestamp(absl::ToUnixMicros(health.since));
+  writes->set_reason(health.reason);
+  writes->set_detail(health.detail);
+
   const auto generation = library.ActiveGeneration();
   if (generation.ok()) {
     eidetic::v1::ModelStatus* model = response.mutable_model();

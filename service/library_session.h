@@ -20,6 +20,7 @@
 #include "service/model_session.h"
 #include "service/page_token.h"
 #include "service/service_limits.h"
+#include "storage/event_log.h"
 #include "storage/library.h"
 
 namespace eidetic::service {
@@ -29,14 +30,15 @@ class LibrarySession {
   LibrarySession(std::unique_ptr<storage::Library> opened_library,
                  std::unique_ptr<searcher::SearchEngine> opened_engine,
                  const ModelSessionOptions& model_options, const indexer::IndexerOptions& indexer,
-                 std::string page_token_key)
+                 std::string page_token_key, storage::EventLog* event_log_or_null)
       : limits(model_options.limits),
         indexer_options(indexer),
+        event_log(event_log_or_null),
         library(std::move(opened_library)),
         engine(std::move(opened_engine)),
         filtered_search(library.get(), engine.get(), {}),
         model(library.get(), model_options),
-        confidence(library.get(), engine.get(), &model),
+        confidence(library.get(), engine.get(), &model, event_log),
         admission(limits.max_concurrent_calls),
         search_pages(std::move(page_token_key)),
         // Not a secret: an ordinal gives nothing away, and a listing goes on
@@ -45,6 +47,7 @@ class LibrarySession {
 
   const ServiceLimits limits;
   const indexer::IndexerOptions indexer_options;
+  storage::EventLog* const event_log;
   const absl::Time start_time = absl::Now();
 
   // The engine borrows the library: destroyed first.

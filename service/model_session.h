@@ -76,6 +76,7 @@ class ModelSession {
   absl::StatusOr<const PhraseIndex*> Phrases();
   // 0 before the first call of Phrases.
   uint64_t loaded_phrase_count() const;
+  TextEmbeddingCache::Requests text_cache_requests() const { return text_cache_.requests(); }
 
  private:
   absl::StatusOr<const encoder::DualEncoder*> LoadEncoder();

@@ -38,6 +38,7 @@ class Env;
 
 namespace eidetic::storage {
 
+class EventLog;
 class FileSystem;
 
 // Version of the on-disk format that this code writes.
@@ -53,6 +54,18 @@ constexpr CaptionId MakeCaptionId(Ordinal ordinal, uint32_t slot) {
 }
 constexpr Ordinal CaptionOrdinal(CaptionId id) { return static_cast<Ordinal>(id >> 32); }
 
+// Whether writes are taken. They are refused while the disk is full, read-only or
+// fails, and taken again, without a restart, soon after it works.
+struct WriteHealth {
+  bool ok = true;
+  // Since when; while it never changed, since the library was opened.
+  absl::Time since;
+  // While not ok: "disk_full", "read_only", "io_error" or "damaged", and what
+  // exactly went wrong.
+  std::string reason;
+  std::string detail;
+};
+
 struct OpenOptions {
   // Make the library when the folder is missing or empty.
   bool create = false;
@@ -66,6 +79,14 @@ struct OpenOptions {
   // the real one.
   rocksdb::Env* env = nullptr;
   FileSystem* file_system = nullptr;
+  // Must outlive the library; may be null.
+  EventLog* event_log = nullptr;
+  // Told of each group commit how long it took and whether it was acknowledged,
+  // in the thread of a writer that waits for it; may be empty.
+  std::function<void(absl::Duration, bool ok)> commit_observer;
+  // Told of each change of write_health() by the thread that notices it; must not
+  // call the library; may be empty.
+  std::function<void(const WriteHealth&)> write_health_observer;
 };
 
 // Who holds a library, read from its LOCK file.
@@ -210,10 +231,14 @@ class Library {
   // asset or path; kInvalidArgument: bad id, wrong dimension, ...); a refused
   // mutation does not stop the others. The outer status is an error only when
   // the database itself failed; then nothing of the call was acknowledged, and
-  // readers see nothing of it. kResourceExhausted: no room on the disk; calls
-  // succeed again once there is. kUnavailable: the disk failed, kDataLoss: damage
-  // was met; the library must be opened again. MayBeKept says which calls the next opening may bring back.
+  // readers see nothing of it. kResourceExhausted (no room on the disk) and
+  // kFailedPrecondition (the disk is read-only): calls succeed again once they
+  // can. kUnavailable: the disk failed, kDataLoss: damage was met; the library must
+  // be opened again.
+  // MayBeKept says which calls the next opening may bring back.
   virtual absl::StatusOr<std::vector<absl::Status>> Commit(std::vector<Mutation> mutations) = 0;
+
+  virtual WriteHealth write_health() const = 0;
 
   // --- Reading ---
 

@@ -92,7 +92,7 @@ absl::StatusOr<std::unique_ptr<Library>> Library::Open(const std::string& direct
   }
   EIDETIC_ASSIGN_OR_RETURN(auto lock,
                            LibraryLock::Acquire(directory, options.holder_command, options.holder_address));
-  auto library = std::make_unique<RocksDbLibrary>(directory, std::move(lock));
+  auto library = std::make_unique<RocksDbLibrary>(directory, std::move(lock), options);
   EIDETIC_RETURN_IF_ERROR(library->Start(options));
   return std::unique_ptr<Library>(std::move(library));
 }
@@ -103,9 +103,11 @@ absl::StatusOr<std::optional<LibraryHolder>> Library::ReadHolder(const std::stri
 
 RocksDbLibrary::~RocksDbLibrary() {
   if (db_ == nullptr) return;
+  writer_ = nullptr;
   for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle);
   // Nothing is lost when this fails: every acknowledged write was synced.
   db_->Close().PermitUncheckedError();
+  ReportEvent(event_log_, EventSeverity::kInfo, "library_closed", {{"library", DisplayPath(directory_)}});
 }
 
 absl::Status RocksDbLibrary::Start(const OpenOptions& options) {
@@ -122,7 +124,9 @@ absl::Status RocksDbLibrary::Start(const OpenOptions& options) {
   EIDETIC_RETURN_IF_ERROR(OpenDatabase(/*create=*/!exists, options));
   EIDETIC_RETURN_IF_ERROR(LoadState());
   // Last, so that a library with this file is a whole one.
-  if (!exists) return WriteFormatFile(FilesOf(options), directory_);
+  if (!exists) EIDETIC_RETURN_IF_ERROR(WriteFormatFile(FilesOf(options), directory_));
+  ReportEvent(event_log_, EventSeverity::kInfo, "library_opened",
+              {{"library", DisplayPath(directory_)}, {"last_sequence", last_sequence()}});
   return absl::OkStatus();
 }
 
@@ -132,7 +136,8 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
   block_cache_ = rocksdb::NewLRUCache(budget / 2);
   write_buffer_ = budget / 8;
   rocksdb::DBOptions db_options;
-  if (options.env != nullptr) db_options.env = options.env;
+  env_ = NewRecoverableEnv(options.env);
+  db_options.env = env_.get();
   db_options.create_if_missing = create;
   db_options.create_missing_column_families = true;
   db_options.paranoid_checks = true;
@@ -146,7 +151,8 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
   db_options.info_log_level = rocksdb::WARN_LEVEL;
   db_options.bytes_per_sync = 1 << 20;
   // When to go on after an error that stopped writes is for DurableWriter to say.
-  db_options.listeners.push_back(std::make_shared<WriteErrorListener>());
+  const auto background_errors = std::make_shared<BackgroundErrors>(event_log_);
+  db_options.listeners.push_back(background_errors);
   db_options.max_bgerror_resume_count = 0;
   // What is in no log need not outlive us.
   db_options.avoid_flush_during_shutdown = true;
@@ -185,8 +191,11 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
   families_.captions = handles_[4];
   families_.changes = handles_[5];
   families_.meta = handles_[6];
-  const absl::MutexLock lock(&commit_mutex_);
-  writer_.emplace(db_.get(), families_.meta);
+  writer_ =
+      std::make_unique<DurableWriter>(db_.get(), families_.meta, background_errors,
+                                      DurableWriterOptions{.directory = directory_,
+                                                           .event_log = event_log_,
+                                                           .health_observer = options.write_health_observer});
   return absl::OkStatus();
 }
 
@@ -251,9 +260,9 @@ absl::Status RocksDbLibrary::UseModel(const GenerationRecord& model) {
                                     [&](const auto* handle) { return handle->GetName() == name; });
     if (found != handles_.end()) continue;
     rocksdb::ColumnFamilyHandle* handle = nullptr;
-    EIDETIC_RETURN_IF_ERROR(
-        FromRocksDb(db_->CreateColumnFamily(FamilyOptions(name, block_cache_, write_buffer_), name, &handle),
-                    "making room for a model's embeddings"));
+    EIDETIC_RETURN_IF_ERROR(writer_->Check(
+        db_->CreateColumnFamily(FamilyOptions(name, block_cache_, write_buffer_), name, &handle),
+        "making room for a model's embeddings"));
     handles_.push_back(handle);
   }
   state.set_active_generation(generation.number());
@@ -292,7 +301,9 @@ absl::StatusOr<std::vector<absl::Status>> RocksDbLibrary::Commit(std::vector<Mut
         group.push_back(waiting);
       }
     }
+    const absl::Time start = absl::Now();
     status = WriteGroup(group);
+    if (commit_observer_) commit_observer_(absl::Now() - start, status.ok());
   }
   {
     const absl::MutexLock lock(&queue_mutex_);

@@ -10,6 +10,7 @@
 #include <rocksdb/db.h>
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,15 +23,20 @@
 #include "absl/synchronization/mutex.h"
 #include "storage/column_families.h"
 #include "storage/durable_writer.h"
+#include "storage/event_log.h"
 #include "storage/library.h"
 #include "storage/library_lock.h"
+#include "storage/recoverable_env.h"
 
 namespace eidetic::storage {
 
 class RocksDbLibrary final : public Library {
  public:
-  RocksDbLibrary(std::string directory, std::unique_ptr<LibraryLock> lock)
-      : directory_(std::move(directory)), lock_(std::move(lock)) {}
+  RocksDbLibrary(std::string directory, std::unique_ptr<LibraryLock> lock, const OpenOptions& options)
+      : directory_(std::move(directory)),
+        event_log_(options.event_log),
+        commit_observer_(options.commit_observer),
+        lock_(std::move(lock)) {}
   ~RocksDbLibrary() override;
 
   // Opens or makes the database; called once, before anything else.
@@ -41,6 +47,7 @@ class RocksDbLibrary final : public Library {
   absl::StatusOr<eidetic::storage::v1::GenerationRecord> ActiveGeneration() const override;
   absl::Status UseModel(const eidetic::storage::v1::GenerationRecord& model) override;
   absl::StatusOr<std::vector<absl::Status>> Commit(std::vector<Mutation> mutations) override;
+  WriteHealth write_health() const override { return writer_->health(); }
   absl::StatusOr<eidetic::storage::v1::PathRecord> GetPath(absl::string_view path) const override;
   absl::StatusOr<Asset> GetAsset(absl::string_view asset_id) const override;
   absl::StatusOr<std::string> GetAssetId(Ordinal ordinal) const override;
@@ -77,8 +84,12 @@ class RocksDbLibrary final : public Library {
   absl::Status WriteGroup(std::span<Writer* const> group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(commit_mutex_);
 
   const std::string directory_;
+  EventLog* const event_log_;
+  const std::function<void(absl::Duration, bool)> commit_observer_;
   std::unique_ptr<LibraryLock> lock_;
+  std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
+  std::unique_ptr<DurableWriter> writer_;
   std::shared_ptr<rocksdb::Cache> block_cache_;
   size_t write_buffer_ = 0;
   // All handles, the active ones named in families_. Written by Start and
@@ -92,9 +103,6 @@ class RocksDbLibrary final : public Library {
 
   // Held by whoever writes the database.
   absl::Mutex commit_mutex_ ABSL_ACQUIRED_BEFORE(state_mutex_);
-
-  // There since Start.
-  std::optional<DurableWriter> writer_ ABSL_GUARDED_BY(commit_mutex_);
 
   // What is on disk, published after the sync.
   mutable absl::Mutex state_mutex_;

@@ -78,7 +78,7 @@ class ProgramTest(unittest.TestCase):
     @contextlib.contextmanager
     def serving(self):
         """The address of a server that holds the library."""
-        process = self.start("serve", "--address", "127.0.0.1:0", "--json")
+        process = self.start("serve", "--address", "127.0.0.1:0", "--http-address", "", "--json")
         try:
             line = process.stdout.readline()
             self.assertTrue(line, f"serve said nothing; stderr: {process.stderr.read() if process.poll() else ''}")

@@ -34,12 +34,24 @@
 
 namespace eidetic::fault_injection {
 
-enum class DiskOperation { kOpen, kRead, kWrite, kSync, kCreate, kRename, kDelete, kSyncDirectory, kAny };
+enum class DiskOperation {
+  kOpen,
+  kRead,
+  kWrite,
+  kSync,
+  kCreate,
+  kRename,
+  kDelete,
+  kSyncDirectory,
+  kAnyChange,  // all but kOpen and kRead
+  kAny
+};
 
 enum class FaultEffect {
   kError,      // EIO, nothing is done
   kShort,      // half of it is done; a write then fails with EIO, a read does not tell
   kNoSpace,    // ENOSPC, nothing is done
+  kReadOnly,   // EROFS, nothing is done
   kPowerLoss,  // LosePower() before it is done
 };
 

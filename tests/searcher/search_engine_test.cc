@@ -10,6 +10,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "tests/fault_injection/faulty_file_system.h"
+#include "tests/fault_injection/simulated_disk.h"
 #include "tests/storage/test_library.h"
 
 namespace eidetic::searcher {
@@ -161,6 +163,29 @@ TEST_F(SearchEngineTest, ADoubtfulSnapshotIsNeverServed) {
   const auto engine = Open();
   EXPECT_EQ(engine->status().origin, "rebuilt");
   EXPECT_EQ(engine->status().vectors, 1U);
+}
+
+// The old snapshot stays, searches go on, and the next attempt succeeds.
+TEST_F(SearchEngineTest, AFullDiskKeepsASnapshotFromBeingSavedAndNothingElse) {
+  fault_injection::SimulatedDisk disk(folder_ / "trash", 1);
+  fault_injection::FaultyFileSystem files(&disk);
+  Put(1);
+  {
+    const auto engine = Open({.follow_changes = false, .file_system = &files});
+    ASSERT_TRUE(engine->SaveSnapshot().ok());
+    Put(2);
+    ASSERT_TRUE(engine->CatchUp().ok());
+    disk.SetFreeBytes(0);
+    EXPECT_EQ(engine->SaveSnapshot().code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_EQ(Nearest(*engine, 2), "a2");
+  }
+  {
+    const auto engine = Open({.follow_changes = false, .file_system = &files});
+    EXPECT_EQ(engine->status().origin, "snapshot") << engine->status().origin_detail;
+    EXPECT_EQ(Nearest(*engine, 2), "a2");
+    disk.SetFreeBytes(std::nullopt);
+    EXPECT_TRUE(engine->SaveSnapshot().ok());
+  }
 }
 
 TEST_F(SearchEngineTest, ATrimmedLogLeadsToARebuild) {

@@ -65,7 +65,7 @@ TEST(ConfidenceTest, SearchesUseTheLastOneWhileANewOneIsMade) {
     }
     ASSERT_TRUE(engine.CatchUp().ok());
   };
-  Confidence confidence(library->get(), &engine, &model);
+  Confidence confidence(library->get(), &engine, &model, nullptr);
   put_photos(0, 10);
   const auto first = confidence.Current({});
   ASSERT_TRUE(first.ok()) << first.status();
