@@ -399,7 +399,8 @@ void IndexingRun::CommitWrites(std::vector<Write> writes) {
     std::vector<storage::Mutation> mutations;
     mutations.reserve(writes.size());
     for (Write& write : writes) mutations.push_back(std::move(write.mutation));
-    const absl::StatusOr<std::vector<absl::Status>> results = library_->Commit(std::move(mutations));
+    const absl::StatusOr<std::vector<absl::Status>> results =
+        library_->Commit(std::move(mutations), encoder_->info().fingerprint);
     if (!results.ok()) return Break(results.status());
     // Files that waited for the content of another one come right after it.
     std::vector<Write> waiting;

@@ -77,9 +77,10 @@ absl::Status LibraryHostImpl::Start(const LibraryHostOptions& options) {
     if (address.is_unix()) EIDETIC_RETURN_IF_ERROR(PrepareSocketPath(address.socket_path));
   }
   if (options.eager) {
-    EIDETIC_RETURN_IF_ERROR(session_->model.Encoder().status());
-    EIDETIC_RETURN_IF_ERROR(session_->model.Phrases().status());
-    session_->filtered_search.attributes().Prepare();
+    const std::shared_ptr<GenerationSession> searched = session_->searched();
+    EIDETIC_RETURN_IF_ERROR(searched->model->Encoder().status());
+    EIDETIC_RETURN_IF_ERROR(searched->model->Phrases().status());
+    session_->attributes.Prepare();
   }
   EIDETIC_RETURN_IF_ERROR(BuildServer(options, address));
   if (!options.address.empty()) {
@@ -153,7 +154,7 @@ absl::Status LibraryHostImpl::Shutdown(absl::Duration grace) {
     server_->Wait();
     server_ = nullptr;
   }
-  const absl::Status saved = session_->engine->SaveSnapshot();
+  const absl::Status saved = session_->searched()->engine->SaveSnapshot();
   session_ = nullptr;
   return AddContext(saved, "the library is closed, but its index snapshot was not saved");
 }
@@ -170,16 +171,23 @@ absl::StatusOr<std::unique_ptr<LibraryHost>> LibraryHost::Open(const LibraryHost
       storage::Library::Open(
           options.library_directory,
           {.create = options.create, .holder_command = options.command, .holder_address = {}}));
+  absl::StatusOr<std::shared_ptr<const storage::Generation>> generation = library->OpenGeneration(0);
+  // A library without a model gets its first generation later.
+  if (absl::IsNotFound(generation.status())) generation = nullptr;
+  EIDETIC_RETURN_IF_ERROR(generation.status());
+  searcher::SearchEngineOptions engine_options = options.search_engine;
+  engine_options.generation = *generation;
   EIDETIC_ASSIGN_OR_RETURN(std::unique_ptr<searcher::SearchEngine> engine,
-                           searcher::SearchEngine::Open(library.get(), options.search_engine));
+                           searcher::SearchEngine::Open(library.get(), engine_options));
   EIDETIC_ASSIGN_OR_RETURN(std::string page_token_key, NewPageTokenKey());
-  auto host = std::make_unique<LibraryHostImpl>(
-      std::make_unique<LibrarySession>(std::move(library), std::move(engine),
-                                       ModelSessionOptions{.folder = options.model_folder,
-                                                           .threads = options.encoder_threads,
-                                                           .lazy = !options.eager,
-                                                           .limits = options.limits},
-                                       options.indexer, std::move(page_token_key)));
+  auto host = std::make_unique<LibraryHostImpl>(std::make_unique<LibrarySession>(
+      std::move(library), std::move(engine), *std::move(generation),
+      ModelSessionOptions{.folder = options.model_folder,
+                          .prefer_remembered_folder = options.prefer_remembered_model,
+                          .threads = options.encoder_threads,
+                          .lazy = !options.eager,
+                          .limits = options.limits},
+      options.search_engine, options.indexer, std::move(page_token_key)));
   EIDETIC_RETURN_IF_ERROR(host->Start(options));
   return host;
 }
