@@ -59,6 +59,7 @@ absl::StatusOr<std::unique_ptr<LibraryConnection>> LibraryConnection::Open(const
       host.create = options.create;
       host.command = options.command;
       host.model_folder = std::move(model_folder);
+      host.prefer_remembered_model = global.model.empty() || options.own_model;
       if (options.serve_others) host.address = SocketAddress(global.library);
       auto opened = service::LibraryHost::Open(host);
       if (opened.ok()) {

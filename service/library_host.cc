@@ -22,6 +22,8 @@
 #include "absl/time/clock.h"
 #include "proto/status_macros.h"
 #include "service/encoder_service.h"
+#include "service/generation_runs.h"
+#include "service/generation_service.h"
 #include "service/library_service.h"
 #include "service/library_session.h"
 #include "service/search_service.h"
@@ -40,7 +42,8 @@ class LibraryHostImpl final : public LibraryHost {
       : session_(std::move(session)),
         search_service_(session_.get()),
         library_service_(session_.get()),
-        encoder_service_(session_.get()) {}
+        encoder_service_(session_.get()),
+        generation_service_(session_.get()) {}
 
   ~LibraryHostImpl() override {
     const absl::Status closed = Shutdown(absl::ZeroDuration());
@@ -64,6 +67,7 @@ class LibraryHostImpl final : public LibraryHost {
   SearchServiceImpl search_service_;
   LibraryServiceImpl library_service_;
   EncoderServiceImpl encoder_service_;
+  GenerationServiceImpl generation_service_;
   std::unique_ptr<grpc::Server> server_ ABSL_GUARDED_BY(mutex_);
   std::string address_;
   grpc::ChannelArguments channel_arguments_;
@@ -91,7 +95,8 @@ absl::Status LibraryHostImpl::Start(const LibraryHostOptions& options) {
   grpc::HealthCheckServiceInterface* health = server_->GetHealthCheckService();
   for (const char* service :
        {eidetic::v1::SearchService::service_full_name(), eidetic::v1::LibraryService::service_full_name(),
-        eidetic::v1::EncoderService::service_full_name(), ""}) {
+        eidetic::v1::EncoderService::service_full_name(), eidetic::v1::GenerationService::service_full_name(),
+        ""}) {
     health->SetServingStatus(service, true);
   }
   return absl::OkStatus();
@@ -112,6 +117,7 @@ absl::Status LibraryHostImpl::BuildServer(const LibraryHostOptions& options, Ser
   builder.RegisterService(&search_service_);
   builder.RegisterService(&library_service_);
   builder.RegisterService(&encoder_service_);
+  builder.RegisterService(&generation_service_);
   int bound_port = 0;
   if (!options.address.empty()) {
     builder.AddListeningPort(address.Target(), grpc::InsecureServerCredentials(), &bound_port);
@@ -171,6 +177,7 @@ absl::StatusOr<std::unique_ptr<LibraryHost>> LibraryHost::Open(const LibraryHost
       storage::Library::Open(
           options.library_directory,
           {.create = options.create, .holder_command = options.command, .holder_address = {}}));
+  EIDETIC_RETURN_IF_ERROR(DropExpiredGenerations(*library, kRetiredGenerationGrace));
   absl::StatusOr<std::shared_ptr<const storage::Generation>> generation = library->OpenGeneration(0);
   // A library without a model gets its first generation later.
   if (absl::IsNotFound(generation.status())) generation = nullptr;

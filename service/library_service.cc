@@ -13,6 +13,7 @@
 #include "service/asset_proto.h"
 #include "service/asset_writer.h"
 #include "service/call_boundary.h"
+#include "service/generation_runs.h"
 #include "service/index_paths.h"
 #include "service/page_token.h"
 #include "service/request_validation.h"
@@ -171,6 +172,12 @@ absl::Status Report(const LibrarySession& session, eidetic::v1::GetStatusRespons
     model->set_phrase_count(session.searched()->model->loaded_phrase_count());
   } else if (!absl::IsNotFound(generation.status())) {
     return generation.status();
+  }
+
+  EIDETIC_ASSIGN_OR_RETURN(const std::vector<storage::GenerationStatus> generations,
+                           library.ListGenerations());
+  for (const storage::GenerationStatus& status : generations) {
+    *response.add_generations() = MakeGenerationProto(status);
   }
 
   const searcher::SearchEngineStatus engine = session.searched()->engine->status();

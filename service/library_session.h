@@ -87,6 +87,8 @@ class LibrarySession {
 
   // Long calls end soon when this is set.
   std::atomic<bool> stopping = false;
+  // A generation that is being filled is to be dropped: filling ends soon.
+  std::atomic<bool> abort_fill = false;
 
  private:
   mutable absl::Mutex mutex_;

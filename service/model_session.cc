@@ -60,6 +60,14 @@ ModelSession::ModelSession(storage::Library* library, std::shared_ptr<const stor
       text_cache_(static_cast<size_t>(options.limits.text_cache_entries)),
       decoding_pixels_(options.limits.max_pixels) {}
 
+ModelSession::ModelSession(storage::Library* library, std::shared_ptr<const storage::Generation> generation,
+                           const ModelSessionOptions& options, std::unique_ptr<encoder::DualEncoder> encoder)
+    : ModelSession(library, std::move(generation), options) {
+  const absl::MutexLock lock(&load_mutex_);
+  owned_encoder_ = std::move(encoder);
+  encoder_ = owned_encoder_.get();
+}
+
 absl::StatusOr<std::shared_ptr<const storage::Generation>> ModelSession::Generation() {
   const absl::MutexLock lock(&generation_mutex_);
   if (generation_ == nullptr) {

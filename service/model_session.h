@@ -59,6 +59,9 @@ class ModelSession {
   // `generation` may be null: the library's first one, as soon as it has one.
   ModelSession(storage::Library* library, std::shared_ptr<const storage::Generation> generation,
                const ModelSessionOptions& options);
+  // Of an encoder that is loaded already and known to be the generation's.
+  ModelSession(storage::Library* library, std::shared_ptr<const storage::Generation> generation,
+               const ModelSessionOptions& options, std::unique_ptr<encoder::DualEncoder> encoder);
 
   // kNotFound while the library has no model.
   absl::StatusOr<std::shared_ptr<const storage::Generation>> Generation();

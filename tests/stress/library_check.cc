@@ -35,6 +35,12 @@ std::vector<float> RandomQuery(std::mt19937_64& random) {
   return query;
 }
 
+// `query` as a vector of the model that is in use.
+searcher::QueryVector OfGeneration(const storage::Library& library, const std::vector<float>& query) {
+  const auto generation = library.ActiveGeneration();
+  return {generation.ok() ? generation->model_fingerprint() : "", query};
+}
+
 // What the library holds of one asset. kDataLoss: parts that do not fit.
 absl::StatusOr<AssetState> ReadAssetState(const storage::Library& library, const storage::Asset& asset,
                                           uint32_t number) {
@@ -224,10 +230,12 @@ class Checker {
       for (const bool exact : {true, false}) {
         const searcher::VectorSearchOptions options{.limit = images.size() + captions.size() + 8,
                                                     .exact = exact};
-        EIDETIC_ASSIGN_OR_RETURN(const auto found_images, engine_.SearchImages(query, options));
+        EIDETIC_ASSIGN_OR_RETURN(const auto found_images,
+                                 engine_.SearchImages(OfGeneration(library_, query), options));
         CompareHits("photos", query, images, found_images.neighbors,
                     found_images.trace.kind == searcher::IndexKind::kExact);
-        EIDETIC_ASSIGN_OR_RETURN(const auto found_captions, engine_.SearchCaptions(query, options));
+        EIDETIC_ASSIGN_OR_RETURN(const auto found_captions,
+                                 engine_.SearchCaptions(OfGeneration(library_, query), options));
         CompareHits("captions", query, captions, found_captions.neighbors,
                     found_captions.trace.kind == searcher::IndexKind::kExact);
       }
@@ -297,7 +305,7 @@ absl::StatusOr<bool> IsVisible(const storage::Library& library, const WriterStat
 std::string CheckSearch(const storage::Library& library, const searcher::SearchEngine& engine,
                         std::mt19937_64& random) {
   const std::vector<float> query = RandomQuery(random);
-  const auto found = engine.SearchImages(query, {.limit = 5});
+  const auto found = engine.SearchImages(OfGeneration(library, query), {.limit = 5});
   if (!found.ok()) return absl::StrCat("a search failed: ", found.status().ToString());
   for (const Neighbor& hit : found->neighbors) {
     const auto vector = library.GetEmbedding(static_cast<storage::Ordinal>(hit.id));
