@@ -284,7 +284,7 @@ class EmbeddedSearchEngine final : public SearchEngine {
         return absl::OkStatus();
       }
       if (switched == 0) continue;
-      if (switched == generation->number()) {
+      if ((*active)->number() == generation->number()) {
         // Away and back again: what happened between is in no change log.
         EIDETIC_RETURN_IF_ERROR(BuildAnew(generation));
         continue;

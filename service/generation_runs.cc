@@ -28,7 +28,7 @@ constexpr absl::Duration kMessageInterval = absl::Milliseconds(200);
 constexpr int kFailuresPerMessage = 256;
 constexpr size_t kMaxFailureBytes = 1'024;
 // How long an abort waits for the run it stopped.
-constexpr absl::Duration kAbortPatience = absl::Seconds(60);
+constexpr absl::Duration kAbortPatience = absl::Seconds(30);
 constexpr absl::Duration kAbortPoll = absl::Milliseconds(20);
 
 // Collects what happened since the last message and sends it about five times a
@@ -136,15 +136,17 @@ absl::StatusOr<Target> TargetOfModel(const std::string& folder, LibrarySession& 
                            encoder::DualEncoder::Load(folder, {.threads = session.model_options.threads,
                                                                .lazy = session.model_options.lazy}));
   const encoder::ModelInfo& info = encoder->info();
-  if (const auto active = session.library->ActiveGeneration();
-      active.ok() && active->model_fingerprint() == info.fingerprint) {
-    return TargetOfNumber(active->number(), session);
-  }
   GenerationRecord model;
   model.set_model_name(info.name);
   model.set_model_fingerprint(info.fingerprint);
   model.set_dimension(static_cast<uint32_t>(info.dimension));
   model.set_model_folder(info.folder);
+  if (const auto active = session.library->ActiveGeneration();
+      active.ok() && active->model_fingerprint() == info.fingerprint) {
+    // Remembers where it was found.
+    EIDETIC_RETURN_IF_ERROR(session.library->UseModel(model));
+    return TargetOfNumber(active->number(), session);
+  }
   EIDETIC_ASSIGN_OR_RETURN(const GenerationRecord started, session.library->StartGeneration(model));
   Target target;
   EIDETIC_ASSIGN_OR_RETURN(target.generation, session.library->OpenGeneration(started.number()));
