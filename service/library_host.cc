@@ -165,6 +165,13 @@ absl::Status LibraryHostImpl::Shutdown(absl::Duration grace) {
   return AddContext(saved, "the library is closed, but its index snapshot was not saved");
 }
 
+absl::StatusOr<std::unique_ptr<searcher::SearchEngine>> OpenEngine(
+    storage::Library* library, std::shared_ptr<const storage::Generation> generation,
+    searcher::SearchEngineOptions options) {
+  options.generation = std::move(generation);
+  return searcher::SearchEngine::Open(library, options);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<LibraryHost>> LibraryHost::Open(const LibraryHostOptions& options) {
@@ -182,10 +189,8 @@ absl::StatusOr<std::unique_ptr<LibraryHost>> LibraryHost::Open(const LibraryHost
   // A library without a model gets its first generation later.
   if (absl::IsNotFound(generation.status())) generation = nullptr;
   EIDETIC_RETURN_IF_ERROR(generation.status());
-  searcher::SearchEngineOptions engine_options = options.search_engine;
-  engine_options.generation = *generation;
   EIDETIC_ASSIGN_OR_RETURN(std::unique_ptr<searcher::SearchEngine> engine,
-                           searcher::SearchEngine::Open(library.get(), engine_options));
+                           OpenEngine(library.get(), *generation, options.search_engine));
   EIDETIC_ASSIGN_OR_RETURN(std::string page_token_key, NewPageTokenKey());
   auto host = std::make_unique<LibraryHostImpl>(std::make_unique<LibrarySession>(
       std::move(library), std::move(engine), *std::move(generation),

@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "storage/generation.h"
 #include "storage/library.h"
+#include "tests/storage/test_generations.h"
 #include "tests/storage/test_library.h"
 
 namespace eidetic::storage {
@@ -27,17 +28,6 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 constexpr char kOld[] = "f00d";
-constexpr char kNew[] = "beef";
-constexpr int kNewDimension = 12;
-
-// The second model's vector of what the first gives UnitVector(seed).
-std::vector<float> NewVector(uint32_t seed, int dimension = kNewDimension) {
-  return UnitVector(seed + 1'000'000, dimension);
-}
-
-uint32_t SeedOf(const std::string& text) {
-  return static_cast<uint32_t>(std::hash<std::string>()(text) % 1'000'000);
-}
 
 PutAsset Put(const std::string& id, const std::vector<std::string>& captions = {}) {
   PutAsset put;
@@ -55,19 +45,6 @@ absl::Status CommitOf(Library& library, const std::string& fingerprint, Mutation
   mutations.push_back(std::move(mutation));
   const auto results = library.Commit(std::move(mutations), fingerprint);
   return results.ok() ? results->front() : results.status();
-}
-
-// Encodes what is missing as the second model would.
-GenerationVectors Encode(const MissingVectors& missing, int dimension = kNewDimension) {
-  GenerationVectors vectors;
-  vectors.asset_id = missing.asset.asset_id;
-  vectors.embedding_version = missing.asset.record.embedding_version();
-  if (missing.embedding) vectors.embedding = NewVector(SeedOf(vectors.asset_id), dimension);
-  for (const CaptionEntry& entry : missing.captions) {
-    vectors.captions.push_back(
-        {entry.id, entry.record.text(), NewVector(SeedOf(entry.record.text()), dimension)});
-  }
-  return vectors;
 }
 
 class GenerationsTest : public ::testing::Test {
@@ -410,27 +387,6 @@ TEST_F(GenerationsTest, LeftoverFamiliesAreDroppedAtOpening) {
   EXPECT_THAT(Faults(), IsEmpty());
 }
 
-// Fills, switches, rolls back and drops until killed.
-[[noreturn]] void ChangeGenerationsUntilKilled(const std::string& directory) {
-  auto opened = Library::Open(directory, {});
-  if (!opened.ok()) _exit(1);
-  Library& library = **opened;
-  while (true) {
-    const auto started = library.StartGeneration(TestModel(kNewDimension, kNew));
-    if (!started.ok()) _exit(2);
-    const uint64_t number = started->number();
-    for (int i = 0; i < 10; ++i) {
-      const auto missing = (*library.OpenGeneration(number))->NewView()->ListMissing(std::nullopt, 1);
-      if (!missing.ok()) _exit(3);
-      if (missing->empty()) break;
-      if (!library.PutGenerationVectors(number, kNew, {Encode(missing->front())}).ok()) _exit(4);
-    }
-    if (!library.SwitchGeneration(number, {}).ok()) _exit(5);
-    if (!library.SwitchGeneration(1, {}).ok()) _exit(6);
-    if (!library.DropGeneration(number).ok()) _exit(7);
-  }
-}
-
 TEST_F(GenerationsTest, AKillLeavesOneWholeGenerationActive) {
   PutTen();
   library_.reset();
@@ -438,8 +394,13 @@ TEST_F(GenerationsTest, AKillLeavesOneWholeGenerationActive) {
   for (int round = 0; round < 15; ++round) {
     const pid_t child = fork();
     ASSERT_GE(child, 0);
-    if (child == 0) ChangeGenerationsUntilKilled(folder_ / "library");
-    usleep(std::uniform_int_distribution<useconds_t>(20'000, 150'000)(moments));
+    if (child == 0) {
+      // A process of its own, as threads do not survive a fork.
+      execl(EIDETIC_BINARY_DIR "/tests/generations_writer", "generations_writer",
+            (folder_ / "library").c_str(), nullptr);
+      _exit(127);
+    }
+    usleep(std::uniform_int_distribution<useconds_t>(30'000, 200'000)(moments));
     kill(child, SIGKILL);
     int status = 0;
     waitpid(child, &status, 0);
