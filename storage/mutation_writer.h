@@ -4,7 +4,7 @@
 //
 //   MutationWriter writer(db, families, state, generations);
 //   absl::Status refused = writer.Apply(mutation, model_fingerprint);   // not OK: the batch is as before
-//   RETURN_IF_ERROR(writer.Write());
+//   RETURN_IF_ERROR(writer.Write(durable_writer));
 #ifndef EIDETIC_STORAGE_MUTATION_WRITER_H_
 #define EIDETIC_STORAGE_MUTATION_WRITER_H_
 
@@ -19,6 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "storage/column_families.h"
+#include "storage/durable_writer.h"
 #include "storage/library.h"
 #include "storage/rocksdb_generation.h"
 
@@ -44,8 +45,8 @@ class MutationWriter {
   // `model_fingerprint` as for Library::Commit. A refusal leaves no trace.
   // kDataLoss and the like: a stored value the mutation builds on is damaged.
   absl::Status Apply(const Mutation& mutation, absl::string_view model_fingerprint);
-  // Nothing to do: OK. Otherwise synced.
-  absl::Status Write();
+  // Synced. Also with nothing to do it fails while changes are not possible.
+  absl::Status Write(DurableWriter& writer);
   const eidetic::storage::v1::StateRecord& state() const { return state_; }
 
  private:

@@ -217,6 +217,7 @@ absl::Status RocksDbLibrary::LoadGenerations(std::map<std::string, rocksdb::Colu
 
 absl::StatusOr<std::shared_ptr<const RocksDbGeneration>> RocksDbLibrary::CreateGeneration(
     const GenerationRecord& record) {
+  EIDETIC_RETURN_IF_ERROR(writer_->Settle());
   rocksdb::ColumnFamilyHandle* handles[2] = {nullptr, nullptr};
   const std::string names[2] = {EmbeddingsFamily(record.number()), CaptionEmbeddingsFamily(record.number())};
   for (int i = 0; i < 2; ++i) {
@@ -285,12 +286,7 @@ RocksDbLibrary::GenerationMap RocksDbLibrary::CopyGenerations() const {
 absl::Status RocksDbLibrary::WriteWithState(rocksdb::WriteBatch& batch, const StateRecord& state,
                                             absl::string_view doing) {
   EIDETIC_RETURN_IF_ERROR(PutRecord(batch, families_, kStateKey, state));
-  rocksdb::WriteOptions sync;
-  sync.sync = true;
-  rocksdb::Status written = db_->Write(sync, &batch);
-  // As for commits: after a full disk RocksDB must be told to go on.
-  if ((written.IsNoSpace() || written.IsIOError()) && db_->Resume().ok()) written = db_->Write(sync, &batch);
-  return FromRocksDb(written, doing);
+  return AddContext(writer_->Write(batch), doing);
 }
 
 void RocksDbLibrary::Publish(const StateRecord& state, GenerationMap generations) {
@@ -515,7 +511,8 @@ absl::Status RocksDbLibrary::DropGeneration(uint64_t number) {
       FromRocksDb(batch.Delete(families_.meta, GenerationKey(generation->number())), "collecting a change"));
   EIDETIC_RETURN_IF_ERROR(WriteWithState(batch, state, "dropping a generation"));
   Publish(state, std::move(generations));
-  return DropFamilies(*generation->families());
+  return AddContext(DropFamilies(*generation->families()),
+                    "the generation is forgotten, its files go at the next opening");
 }
 
 }  // namespace eidetic::storage
