@@ -65,6 +65,7 @@ absl::StatusOr<std::unique_ptr<LibraryConnection>> LibraryConnection::Open(const
       host.command = options.command;
       host.model_folder = std::move(model_folder);
       host.event_log = connection->event_log_.get();
+      host.prefer_remembered_model = global.model.empty() || options.own_model;
       if (options.serve_others) host.address = SocketAddress(global.library);
       auto opened = service::LibraryHost::Open(host);
       if (opened.ok()) {

@@ -29,6 +29,9 @@ struct ConnectionOptions {
   // While this process holds the library, let other commands reach it through a
   // socket in the library's folder.
   bool serve_others = false;
+  // --model names what the command works with, not what the library is searched
+  // with: that is the model the library remembers.
+  bool own_model = false;
   // How long to wait for a holder that does not serve.
   absl::Duration patience = absl::Seconds(10);
 };

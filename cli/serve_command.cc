@@ -38,6 +38,7 @@ int RunServe(const Command& command, const ServeOptions& options) {
   host.library_directory = command.options.library;
   host.create = true;
   host.model_folder = *model_folder;
+  host.prefer_remembered_model = command.options.model.empty();
   host.eager = true;
   host.address = options.address;
   host.http_address = options.http_address;

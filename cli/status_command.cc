@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
+#include "cli/fill_generation.h"
 #include "cli/json_output.h"
 #include "cli/library_connection.h"
 #include "eidetic/v1/library_service.grpc.pb.h"
@@ -40,6 +41,10 @@ Json StatusToJson(const v1::GetStatusResponse& status, bool remote) {
                    {"dimension", status.model().dimension()},
                    {"generation", status.model().generation()},
                    {"phrases", status.model().phrase_count()}};
+  Json& generations = json["generations"] = Json::array();
+  for (const v1::GenerationStatus& generation : status.generations()) {
+    generations.push_back(GenerationToJson(generation));
+  }
   json["index"] = {
       {"state", StateName(status.index().state())},      {"kind", status.index().kind()},
       {"vectors", status.index().vector_count()},        {"tombstones", status.index().tombstone_count()},
@@ -70,6 +75,12 @@ void PrintStatus(const v1::GetStatusResponse& status, bool remote) {
   } else {
     std::printf("Model      %s, %u dimensions, fingerprint %s\n", status.model().name().c_str(),
                 status.model().dimension(), status.model().fingerprint().c_str());
+  }
+  // One generation is what every library has: nothing to tell.
+  if (status.generations_size() > 1) {
+    for (const v1::GenerationStatus& generation : status.generations()) {
+      std::printf("Generation %s\n", DescribeGeneration(generation).c_str());
+    }
   }
   const v1::IndexStatus& index = status.index();
   std::printf("%s\n", absl::StrFormat("Index      %s, %s, %d vectors, %d removed; %s%s%s", index.kind(),

@@ -1,6 +1,7 @@
-// The calibration of one library's scores: read from the library's folder, made
-// when it is missing or the library has grown past it, and kept there. Made by
-// LibrarySession, which owns it; borrows library, engine and model. Any thread.
+// The calibration of the scores of one generation of a library: read from the
+// library's folder, made when it is missing or the library has grown past it, and
+// kept there. Made by GenerationSession, which owns it; borrows library, engine
+// and model. Any thread.
 //
 //   EIDETIC_ASSIGN_OR_RETURN(const auto calibration, confidence.Current(cancellation));
 //   if (calibration != nullptr) … calibration->Confidence(score, vector)
@@ -37,13 +38,14 @@ class Confidence {
   absl::StatusOr<std::shared_ptr<const searcher::ScoreCalibration>> Current(const Cancellation& cancellation);
 
  private:
-  absl::StatusOr<searcher::ScoreCalibration> Make(const std::string& fingerprint, int dimension,
-                                                  uint64_t photo_count, const Cancellation& cancellation)
+  absl::StatusOr<searcher::ScoreCalibration> Make(const storage::Generation& generation, uint64_t photo_count,
+                                                  const Cancellation& cancellation)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(make_mutex_);
   absl::StatusOr<std::vector<float>> BackgroundVectors(const std::string& fingerprint,
                                                        const Cancellation& cancellation)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(make_mutex_);
-  absl::Status SampleCaptions(searcher::CalibrationSamples& samples) const;
+  absl::Status SampleCaptions(const storage::Generation& generation,
+                              searcher::CalibrationSamples& samples) const;
   void ReadFile() ABSL_EXCLUSIVE_LOCKS_REQUIRED(make_mutex_);
   std::shared_ptr<const searcher::ScoreCalibration> Last() const;
   void SetLast(std::shared_ptr<const searcher::ScoreCalibration> calibration);

@@ -23,6 +23,8 @@
 #include "absl/time/clock.h"
 #include "proto/status_macros.h"
 #include "service/encoder_service.h"
+#include "service/generation_runs.h"
+#include "service/generation_service.h"
 #include "service/http_server.h"
 #include "service/library_service.h"
 #include "service/library_session.h"
@@ -49,7 +51,8 @@ class LibraryHostImpl final : public LibraryHost {
         session_(std::move(session)),
         search_service_(session_.get()),
         library_service_(session_.get()),
-        encoder_service_(session_.get()) {}
+        encoder_service_(session_.get()),
+        generation_service_(session_.get()) {}
 
   ~LibraryHostImpl() override {
     const absl::Status closed = Shutdown(absl::ZeroDuration());
@@ -79,6 +82,7 @@ class LibraryHostImpl final : public LibraryHost {
   SearchServiceImpl search_service_;
   LibraryServiceImpl library_service_;
   EncoderServiceImpl encoder_service_;
+  GenerationServiceImpl generation_service_;
   std::unique_ptr<grpc::Server> server_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<HttpServer> http_server_ ABSL_GUARDED_BY(mutex_);
   std::string address_;
@@ -94,9 +98,10 @@ absl::Status LibraryHostImpl::Start(const LibraryHostOptions& options) {
     if (address.is_unix()) EIDETIC_RETURN_IF_ERROR(PrepareSocketPath(address.socket_path));
   }
   if (options.eager) {
-    EIDETIC_RETURN_IF_ERROR(session_->model.Encoder().status());
-    EIDETIC_RETURN_IF_ERROR(session_->model.Phrases().status());
-    session_->filtered_search.attributes().Prepare();
+    const std::shared_ptr<GenerationSession> searched = session_->searched();
+    EIDETIC_RETURN_IF_ERROR(searched->model->Encoder().status());
+    EIDETIC_RETURN_IF_ERROR(searched->model->Phrases().status());
+    session_->attributes.Prepare();
   }
   EIDETIC_RETURN_IF_ERROR(BuildServer(options, address));
   if (!options.address.empty()) {
@@ -105,8 +110,9 @@ absl::Status LibraryHostImpl::Start(const LibraryHostOptions& options) {
     session_->SetAddress(address_);
   }
   grpc::HealthCheckServiceInterface* health = server_->GetHealthCheckService();
-  for (const char* service : {eidetic::v1::SearchService::service_full_name(),
-                              eidetic::v1::EncoderService::service_full_name(), ""}) {
+  for (const char* service :
+       {eidetic::v1::SearchService::service_full_name(), eidetic::v1::EncoderService::service_full_name(),
+        eidetic::v1::GenerationService::service_full_name(), ""}) {
     health->SetServingStatus(service, true);
   }
   write_health_->Attach(health);
@@ -150,6 +156,7 @@ absl::Status LibraryHostImpl::BuildServer(const LibraryHostOptions& options, Ser
   builder.RegisterService(&search_service_);
   builder.RegisterService(&library_service_);
   builder.RegisterService(&encoder_service_);
+  builder.RegisterService(&generation_service_);
   if (metrics_ != nullptr) {
     std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> observers;
     observers.push_back(metrics_->CallObserver());
@@ -202,9 +209,16 @@ absl::Status LibraryHostImpl::Shutdown(absl::Duration grace) {
   http_server_ = nullptr;
   if (metrics_ != nullptr) metrics_->Measure(nullptr);
   // The engine has told the event log when this fails.
-  session_->engine->SaveSnapshot().IgnoreError();
+  session_->searched()->engine->SaveSnapshot().IgnoreError();
   session_ = nullptr;
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<searcher::SearchEngine>> OpenEngine(
+    storage::Library* library, std::shared_ptr<const storage::Generation> generation,
+    searcher::SearchEngineOptions options) {
+  options.generation = std::move(generation);
+  return searcher::SearchEngine::Open(library, options);
 }
 
 }  // namespace
@@ -231,19 +245,26 @@ absl::StatusOr<std::unique_ptr<LibraryHost>> LibraryHost::Open(const LibraryHost
   if (metrics != nullptr) library_options.commit_observer = metrics->CommitObserver();
   EIDETIC_ASSIGN_OR_RETURN(std::unique_ptr<storage::Library> library,
                            storage::Library::Open(options.library_directory, library_options));
+  EIDETIC_RETURN_IF_ERROR(DropExpiredGenerations(*library, kRetiredGenerationGrace));
+  absl::StatusOr<std::shared_ptr<const storage::Generation>> generation = library->OpenGeneration(0);
+  // A library without a model gets its first generation later.
+  if (absl::IsNotFound(generation.status())) generation = nullptr;
+  EIDETIC_RETURN_IF_ERROR(generation.status());
   searcher::SearchEngineOptions engine_options = options.search_engine;
   engine_options.event_log = event_log;
   EIDETIC_ASSIGN_OR_RETURN(std::unique_ptr<searcher::SearchEngine> engine,
-                           searcher::SearchEngine::Open(library.get(), engine_options));
+                           OpenEngine(library.get(), *generation, engine_options));
   EIDETIC_ASSIGN_OR_RETURN(std::string page_token_key, NewPageTokenKey());
   auto host = std::make_unique<LibraryHostImpl>(
       event_log, std::move(metrics), std::move(write_health),
-      std::make_unique<LibrarySession>(std::move(library), std::move(engine),
-                                       ModelSessionOptions{.folder = options.model_folder,
-                                                           .threads = options.encoder_threads,
-                                                           .lazy = !options.eager,
-                                                           .limits = options.limits},
-                                       options.indexer, std::move(page_token_key), event_log));
+      std::make_unique<LibrarySession>(
+          std::move(library), std::move(engine), *std::move(generation),
+          ModelSessionOptions{.folder = options.model_folder,
+                              .prefer_remembered_folder = options.prefer_remembered_model,
+                              .threads = options.encoder_threads,
+                              .lazy = !options.eager,
+                              .limits = options.limits},
+          engine_options, options.indexer, std::move(page_token_key), event_log));
   EIDETIC_RETURN_IF_ERROR(host->Start(options));
   return host;
 }

@@ -34,6 +34,9 @@ struct LibraryHostOptions {
   bool create = false;
   // Model folder; opened when the first call needs it unless `eager`.
   std::string model_folder;
+  // `model_folder` is only where to look when the library does not remember the
+  // folder of its model, or that is gone.
+  bool prefer_remembered_model = false;
   bool eager = false;
   // Where to serve: "host:port" (port 0: one that is free) or "unix:/path"; empty:
   // in process only. The bound address is written into the library's LOCK.

@@ -22,6 +22,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -40,6 +41,10 @@ namespace eidetic::storage {
 
 class EventLog;
 class FileSystem;
+class Generation;
+struct GenerationStatus;
+struct GenerationVectors;
+struct SwitchOptions;
 
 // Version of the on-disk format that this code writes.
 inline constexpr uint32_t kFormatVersion = 1;
@@ -180,19 +185,30 @@ struct Fault {
   std::string message;
 };
 
-// A consistent picture of the library at one sequence; cheap to make. Must not
-// outlive its Library. One thread at a time.
+// What an asset lacks in a generation.
+struct MissingVectors {
+  Asset asset;
+  bool embedding = false;
+  std::vector<CaptionEntry> captions;
+};
+
+// A consistent picture of one generation's vectors at one sequence; cheap to
+// make. Must not outlive its Library. One thread at a time.
 class ReadView {
  public:
   virtual ~ReadView() = default;
   // Number of the last change that this view contains.
   virtual uint64_t last_sequence() const = 0;
-  // Calls `visit` for each embedding of the active generation by rising ordinal;
-  // stops at the first error. `vector` is valid during the call.
+  // Calls `visit` for each embedding by rising ordinal; stops at the first error.
+  // `vector` is valid during the call.
   virtual absl::Status ForEachEmbedding(
       const std::function<absl::Status(Ordinal, std::span<const float> vector)>& visit) const = 0;
   virtual absl::Status ForEachCaptionEmbedding(
       const std::function<absl::Status(CaptionId, std::span<const float> vector)>& visit) const = 0;
+  // Assets that lack vectors, by rising ordinal from the first above `after`
+  // (nullopt: from the start).
+  virtual absl::StatusOr<std::vector<MissingVectors>> ListMissing(std::optional<Ordinal> after,
+                                                                  size_t limit) const = 0;
 };
 
 class Library {
@@ -219,10 +235,36 @@ class Library {
 
   // kNotFound while no model was used with this library.
   virtual absl::StatusOr<eidetic::storage::v1::GenerationRecord> ActiveGeneration() const = 0;
-  // Makes `model` the library's model when it has none. OK when it already is;
-  // kFailedPrecondition when the library holds vectors of another model.
-  // number and create_time_micros are given by the library.
+  // Makes `model` the library's model when it has none. OK when it already is (its
+  // folder is remembered); kFailedPrecondition when the library holds vectors of
+  // another model. number, state and times are given by the library.
   virtual absl::Status UseModel(const eidetic::storage::v1::GenerationRecord& model) = 0;
+
+  // --- Several generations (storage/generation.h) ---
+
+  // 0: the active one. kNotFound: no such generation, or no model yet.
+  virtual absl::StatusOr<std::shared_ptr<const Generation>> OpenGeneration(uint64_t number) const = 0;
+  // By number.
+  virtual absl::StatusOr<std::vector<GenerationStatus>> ListGenerations() const = 0;
+  // The generation of this model, active or not; made, empty, when there is none.
+  // kFailedPrecondition: another one is being filled, or the library has no model
+  // yet (UseModel).
+  virtual absl::StatusOr<eidetic::storage::v1::GenerationRecord> StartGeneration(
+      const eidetic::storage::v1::GenerationRecord& model) = 0;
+  // Puts vectors of a generation, of the model with this fingerprint; all with one
+  // sync. One Status each: kNotFound (asset gone), kAborted (asset or caption
+  // changed since it was read: encode it again), kInvalidArgument (wrong
+  // dimension or length). Whole: kNotFound (generation dropped),
+  // kFailedPrecondition (vectors of another model), the database's.
+  virtual absl::StatusOr<std::vector<absl::Status>> PutGenerationVectors(
+      uint64_t number, absl::string_view model_fingerprint, std::vector<GenerationVectors> vectors) = 0;
+  // Makes another generation the active one, in one atomic step that is also an
+  // entry of the change log. kFailedPrecondition while vectors are missing.
+  // OK and nothing done when it is active already.
+  virtual absl::Status SwitchGeneration(uint64_t number, const SwitchOptions& options) = 0;
+  // Forgets a generation that is not active and all its vectors. kNotFound,
+  // kFailedPrecondition (active).
+  virtual absl::Status DropGeneration(uint64_t number) = 0;
 
   // --- Writing ---
 
@@ -236,7 +278,16 @@ class Library {
   // can. kUnavailable: the disk failed, kDataLoss: damage was met; the library must
   // be opened again.
   // MayBeKept says which calls the next opening may bring back.
-  virtual absl::StatusOr<std::vector<absl::Status>> Commit(std::vector<Mutation> mutations) = 0;
+  //
+  // `model_fingerprint` is of the model that made the vectors in the mutations:
+  // one with vectors of another model than the active generation's is refused
+  // (kFailedPrecondition). It may be empty while the library has had one
+  // generation only.
+  virtual absl::StatusOr<std::vector<absl::Status>> Commit(std::vector<Mutation> mutations,
+                                                           absl::string_view model_fingerprint) = 0;
+  absl::StatusOr<std::vector<absl::Status>> Commit(std::vector<Mutation> mutations) {
+    return Commit(std::move(mutations), absl::string_view());
+  }
 
   virtual WriteHealth write_health() const = 0;
 
@@ -246,6 +297,7 @@ class Library {
   virtual absl::StatusOr<eidetic::storage::v1::PathRecord> GetPath(absl::string_view path) const = 0;
   virtual absl::StatusOr<Asset> GetAsset(absl::string_view asset_id) const = 0;
   virtual absl::StatusOr<std::string> GetAssetId(Ordinal ordinal) const = 0;
+  // Of whichever generation is active at the moment; see Generation::GetEmbedding.
   virtual absl::StatusOr<std::vector<float>> GetEmbedding(Ordinal ordinal) const = 0;
   virtual absl::StatusOr<CaptionEntry> GetCaption(CaptionId id) const = 0;
   // Records of several rows at once; absent ones are nullopt.
@@ -281,6 +333,7 @@ class Library {
   virtual uint64_t WaitForChange(uint64_t sequence, absl::Time deadline) const = 0;
   // Forgets changes up to and with `sequence`.
   virtual absl::Status TrimChanges(uint64_t sequence) = 0;
+  // Of whichever generation is active at the moment.
   virtual std::unique_ptr<ReadView> NewView() const = 0;
 
   // --- Care ---

@@ -81,10 +81,15 @@ absl::StatusOr<EmbeddingView> DecodeEmbedding(absl::string_view key, absl::strin
                                               size_t dimension) {
   EIDETIC_ASSIGN_OR_RETURN(const absl::string_view payload, DecodeFrame(key, frame));
   const size_t owner = payload.empty() ? 0 : static_cast<uint8_t>(payload[0]);
-  if (payload.size() != 1 + owner + dimension * sizeof(float)) {
+  if (payload.size() != 1 + owner && payload.size() != 1 + owner + dimension * sizeof(float)) {
     return absl::DataLossError(absl::StrCat("the stored embedding does not have ", dimension, " values"));
   }
   return EmbeddingView{payload.substr(1, owner), payload.substr(1 + owner)};
+}
+
+bool IsLeftOut(absl::string_view frame) {
+  return frame.size() > kVersionBytes &&
+         frame.size() == kVersionBytes + 1 + static_cast<uint8_t>(frame[kVersionBytes]) + kChecksumBytes;
 }
 
 }  // namespace eidetic::storage

@@ -1,8 +1,6 @@
 #include "storage/rocksdb_library.h"
 
 #include <rocksdb/cache.h>
-#include <rocksdb/filter_policy.h>
-#include <rocksdb/table.h>
 #include <rocksdb/write_buffer_manager.h>
 
 #include <algorithm>
@@ -15,11 +13,13 @@
 #include "absl/time/clock.h"
 #include "proto/status_macros.h"
 #include "storage/caption_reader.h"
+#include "storage/family_options.h"
 #include "storage/file_system.h"
 #include "storage/keys.h"
 #include "storage/library_folder.h"
 #include "storage/mutation_writer.h"
 #include "storage/record_codec.h"
+#include "storage/record_reader.h"
 #include "storage/rocksdb_status.h"
 
 namespace eidetic::storage {
@@ -27,53 +27,26 @@ namespace {
 
 namespace fs = std::filesystem;
 using v1::AssetRecord;
-using v1::CaptionRecord;
-using v1::GenerationRecord;
 using v1::PathRecord;
 
 // Mutations that one group may hold.
 constexpr size_t kGroupMutations = 4096;
 // Changes forgotten in one write.
 constexpr uint64_t kTrimmedAtOnce = 10'000;
+// The default family and those of ColumnFamilies.
+constexpr size_t kFixedFamilies = 7;
 
 std::string DatabasePath(const std::string& directory) { return absl::StrCat(directory, "/rocksdb"); }
 
-rocksdb::ColumnFamilyOptions FamilyOptions(const std::string& name,
-                                           const std::shared_ptr<rocksdb::Cache>& block_cache,
-                                           size_t write_buffer) {
-  rocksdb::ColumnFamilyOptions options;
-  options.write_buffer_size = write_buffer;
-  rocksdb::BlockBasedTableOptions table;
-  table.block_cache = block_cache;
-  table.cache_index_and_filter_blocks = true;
-  table.format_version = 5;
-  table.block_size = 16 << 10;
-  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
-  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  // Floats of embeddings do not compress.
-  const bool vectors = name.find("embeddings/") != std::string::npos;
-  options.compression = vectors ? rocksdb::kNoCompression : rocksdb::kLZ4Compression;
-  return options;
-}
-
 FileSystem& FilesOf(const OpenOptions& options) {
   return options.file_system != nullptr ? *options.file_system : PosixFileSystem();
-}
-
-template <typename Record>
-absl::Status ReadRecord(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, absl::string_view key,
-                        const std::string& what, Record& record) {
-  rocksdb::PinnableSlice frame;
-  const rocksdb::Status status = db->Get(rocksdb::ReadOptions(), family, ToSlice(key), &frame);
-  if (status.IsNotFound()) return absl::NotFoundError(absl::StrCat("no ", what, " in the library"));
-  EIDETIC_RETURN_IF_ERROR(FromRocksDb(status, absl::StrCat("reading ", what)));
-  return AddContext(DecodeRecord(key, ToView(frame), record), what);
 }
 
 }  // namespace
 
 struct RocksDbLibrary::Writer {
   const std::vector<Mutation>* mutations = nullptr;
+  absl::string_view model_fingerprint;
   std::vector<absl::Status> results;
   absl::Status status;
   bool done = false;
@@ -104,6 +77,10 @@ absl::StatusOr<std::optional<LibraryHolder>> Library::ReadHolder(const std::stri
 RocksDbLibrary::~RocksDbLibrary() {
   if (db_ == nullptr) return;
   writer_ = nullptr;
+  {
+    const absl::MutexLock lock(&state_mutex_);
+    generations_.clear();
+  }
   for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle);
   // Nothing is lost when this fails: every acknowledged write was synced.
   db_->Close().PermitUncheckedError();
@@ -122,7 +99,6 @@ absl::Status RocksDbLibrary::Start(const OpenOptions& options) {
                      "delete the library and index anew"));
   }
   EIDETIC_RETURN_IF_ERROR(OpenDatabase(/*create=*/!exists, options));
-  EIDETIC_RETURN_IF_ERROR(LoadState());
   // Last, so that a library with this file is a whole one.
   if (!exists) EIDETIC_RETURN_IF_ERROR(WriteFormatFile(FilesOf(options), directory_));
   ReportEvent(event_log_, EventSeverity::kInfo, "library_opened",
@@ -177,7 +153,8 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
     descriptors.emplace_back(name, FamilyOptions(name, block_cache_, write_buffer_));
   }
   rocksdb::DB* db = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(db_options, path, descriptors, &handles_, &db);
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  const rocksdb::Status status = rocksdb::DB::Open(db_options, path, descriptors, &handles, &db);
   if (!status.ok()) {
     const absl::Status mapped = FromRocksDb(status, absl::StrCat("opening the database of ", directory_));
     if (!status.IsCorruption()) return mapped;
@@ -185,6 +162,7 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
         absl::StrCat(mapped.message(), "; restore the library from a backup, or delete it and index anew"));
   }
   db_.reset(db);
+  handles_.assign(handles.begin(), handles.begin() + kFixedFamilies);
   families_.assets = handles_[1];
   families_.ordinals = handles_[2];
   families_.paths = handles_[3];
@@ -196,27 +174,16 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
                                       DurableWriterOptions{.directory = directory_,
                                                            .event_log = event_log_,
                                                            .health_observer = options.write_health_observer});
-  return absl::OkStatus();
+  std::map<std::string, rocksdb::ColumnFamilyHandle*> of_generations;
+  for (size_t i = kFixedFamilies; i < handles.size(); ++i) of_generations[handles[i]->GetName()] = handles[i];
+  EIDETIC_RETURN_IF_ERROR(LoadState());
+  return LoadGenerations(std::move(of_generations));
 }
 
 absl::Status RocksDbLibrary::LoadState() {
   const absl::MutexLock lock(&state_mutex_);
   const absl::Status read = ReadRecord(db_.get(), families_.meta, kStateKey, "state record", state_);
   if (!read.ok() && !absl::IsNotFound(read)) return read;
-  if (state_.active_generation() == 0) return absl::OkStatus();
-  GenerationRecord generation;
-  EIDETIC_RETURN_IF_ERROR(ReadRecord(db_.get(), families_.meta, GenerationKey(state_.active_generation()),
-                                     "record of the active generation", generation));
-  for (rocksdb::ColumnFamilyHandle* handle : handles_) {
-    if (handle->GetName() == EmbeddingsFamily(generation.number())) families_.embeddings = handle;
-    if (handle->GetName() == CaptionEmbeddingsFamily(generation.number()))
-      families_.caption_embeddings = handle;
-  }
-  if (families_.embeddings == nullptr || families_.caption_embeddings == nullptr) {
-    return absl::DataLossError(absl::StrCat("the library ", directory_,
-                                            " has lost the embeddings of generation ", generation.number()));
-  }
-  generation_ = std::move(generation);
   return absl::OkStatus();
 }
 
@@ -224,60 +191,11 @@ absl::Status RocksDbLibrary::SetHolderAddress(absl::string_view address) {
   return lock_->SetAddress(std::string(address));
 }
 
-absl::StatusOr<GenerationRecord> RocksDbLibrary::ActiveGeneration() const {
-  const absl::MutexLock lock(&state_mutex_);
-  if (!generation_.has_value()) return absl::NotFoundError("the library has no model yet");
-  return *generation_;
-}
-
-absl::Status RocksDbLibrary::UseModel(const GenerationRecord& model) {
-  if (model.model_fingerprint().empty() || model.dimension() == 0 || model.dimension() > 65'536) {
-    return absl::InvalidArgumentError("a model has a fingerprint and 1 to 65,536 dimensions");
-  }
-  const absl::MutexLock commit_lock(&commit_mutex_);
-  v1::StateRecord state;
-  {
-    const absl::MutexLock lock(&state_mutex_);
-    if (generation_.has_value()) {
-      if (generation_->model_fingerprint() == model.model_fingerprint() &&
-          generation_->dimension() == model.dimension()) {
-        return absl::OkStatus();
-      }
-      return absl::FailedPreconditionError(absl::StrCat(
-          "the library ", directory_, " holds vectors of the model \"", generation_->model_name(),
-          "\" (fingerprint ", generation_->model_fingerprint(), "), not of \"", model.model_name(), "\" (",
-          model.model_fingerprint(), "); use that model, or index into another library"));
-    }
-    state = state_;
-  }
-  GenerationRecord generation = model;
-  generation.set_number(1);
-  generation.set_create_time_micros(absl::ToUnixMicros(absl::Now()));
-  for (const std::string& name :
-       {EmbeddingsFamily(generation.number()), CaptionEmbeddingsFamily(generation.number())}) {
-    // There already when an earlier attempt was killed before its last write.
-    const auto found = std::find_if(handles_.begin(), handles_.end(),
-                                    [&](const auto* handle) { return handle->GetName() == name; });
-    if (found != handles_.end()) continue;
-    rocksdb::ColumnFamilyHandle* handle = nullptr;
-    EIDETIC_RETURN_IF_ERROR(writer_->Check(
-        db_->CreateColumnFamily(FamilyOptions(name, block_cache_, write_buffer_), name, &handle),
-        "making room for a model's embeddings"));
-    handles_.push_back(handle);
-  }
-  state.set_active_generation(generation.number());
-  rocksdb::WriteBatch batch;
-  const std::string key = GenerationKey(generation.number());
-  rocksdb::Status written = batch.Put(families_.meta, key, EncodeRecord(key, generation));
-  if (written.ok()) written = batch.Put(families_.meta, kStateKey, EncodeRecord(kStateKey, state));
-  EIDETIC_RETURN_IF_ERROR(FromRocksDb(written, "setting the library's model"));
-  EIDETIC_RETURN_IF_ERROR(writer_->Write(batch));
-  return LoadState();
-}
-
-absl::StatusOr<std::vector<absl::Status>> RocksDbLibrary::Commit(std::vector<Mutation> mutations) {
+absl::StatusOr<std::vector<absl::Status>> RocksDbLibrary::Commit(std::vector<Mutation> mutations,
+                                                                 absl::string_view model_fingerprint) {
   Writer writer;
   writer.mutations = &mutations;
+  writer.model_fingerprint = model_fingerprint;
   {
     absl::MutexLock lock(&queue_mutex_);
     queue_.push_back(&writer);
@@ -320,17 +238,13 @@ absl::StatusOr<std::vector<absl::Status>> RocksDbLibrary::Commit(std::vector<Mut
 }
 
 absl::Status RocksDbLibrary::WriteGroup(std::span<Writer* const> group) {
-  v1::StateRecord state;
-  size_t dimension = 0;
-  {
-    const absl::MutexLock lock(&state_mutex_);
-    state = state_;
-    dimension = generation_.has_value() ? generation_->dimension() : 0;
-  }
-  MutationWriter batch(db_.get(), families_, state, dimension);
+  const OpenGenerations generations = GenerationsForWriting();
+  MutationWriter batch(db_.get(), families_, CopyState(), generations);
   for (Writer* writer : group) {
     writer->results.reserve(writer->mutations->size());
-    for (const Mutation& mutation : *writer->mutations) writer->results.push_back(batch.Apply(mutation));
+    for (const Mutation& mutation : *writer->mutations) {
+      writer->results.push_back(batch.Apply(mutation, writer->model_fingerprint));
+    }
   }
   EIDETIC_RETURN_IF_ERROR(batch.Write(*writer_));
   const absl::MutexLock lock(&state_mutex_);
@@ -363,17 +277,8 @@ absl::StatusOr<std::string> RocksDbLibrary::GetAssetId(Ordinal ordinal) const {
 }
 
 absl::StatusOr<std::vector<float>> RocksDbLibrary::GetEmbedding(Ordinal ordinal) const {
-  EIDETIC_ASSIGN_OR_RETURN(const GenerationRecord generation, ActiveGeneration());
-  const std::string key = OrdinalKey(ordinal);
-  rocksdb::PinnableSlice frame;
-  const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), families_.embeddings, key, &frame);
-  if (status.IsNotFound()) return absl::NotFoundError(absl::StrCat("no embedding for ordinal ", ordinal));
-  EIDETIC_RETURN_IF_ERROR(FromRocksDb(status, absl::StrCat("reading embedding ", ordinal)));
-  EIDETIC_ASSIGN_OR_RETURN(const EmbeddingView view,
-                           DecodeEmbedding(key, ToView(frame), generation.dimension()));
-  std::vector<float> values(generation.dimension());
-  std::memcpy(values.data(), view.bytes.data(), view.bytes.size());
-  return values;
+  EIDETIC_ASSIGN_OR_RETURN(const auto active, FindGeneration(0));
+  return active->GetEmbedding(ordinal);
 }
 
 absl::StatusOr<CaptionEntry> RocksDbLibrary::GetCaption(CaptionId id) const {
@@ -409,22 +314,8 @@ absl::StatusOr<std::vector<CaptionEntry>> RocksDbLibrary::GetCaptions(Ordinal or
 
 absl::StatusOr<std::vector<std::pair<CaptionId, std::vector<float>>>> RocksDbLibrary::GetCaptionEmbeddings(
     Ordinal ordinal) const {
-  EIDETIC_ASSIGN_OR_RETURN(const GenerationRecord generation, ActiveGeneration());
-  std::vector<std::pair<CaptionId, std::vector<float>>> embeddings;
-  const std::unique_ptr<rocksdb::Iterator> iterator(
-      db_->NewIterator(rocksdb::ReadOptions(), families_.caption_embeddings));
-  for (iterator->Seek(CaptionKey(MakeCaptionId(ordinal, 0))); iterator->Valid(); iterator->Next()) {
-    const std::optional<uint64_t> id = ParseUint64Key(ToView(iterator->key()));
-    if (!id.has_value() || CaptionOrdinal(*id) != ordinal) break;
-    EIDETIC_ASSIGN_OR_RETURN(
-        const EmbeddingView view,
-        DecodeEmbedding(ToView(iterator->key()), ToView(iterator->value()), generation.dimension()));
-    std::vector<float> values(generation.dimension());
-    std::memcpy(values.data(), view.bytes.data(), view.bytes.size());
-    embeddings.emplace_back(*id, std::move(values));
-  }
-  EIDETIC_RETURN_IF_ERROR(FromRocksDb(iterator->status(), "reading caption embeddings"));
-  return embeddings;
+  EIDETIC_ASSIGN_OR_RETURN(const auto active, FindGeneration(0));
+  return active->GetCaptionEmbeddings(ordinal);
 }
 
 absl::StatusOr<std::vector<Asset>> RocksDbLibrary::ListAssets(std::optional<Ordinal> after, int limit) const {

@@ -24,9 +24,12 @@
 #include "storage/column_families.h"
 #include "storage/durable_writer.h"
 #include "storage/event_log.h"
+#include "storage/generation.h"
 #include "storage/library.h"
 #include "storage/library_lock.h"
+#include "storage/mutation_writer.h"
 #include "storage/recoverable_env.h"
+#include "storage/rocksdb_generation.h"
 
 namespace eidetic::storage {
 
@@ -46,7 +49,16 @@ class RocksDbLibrary final : public Library {
   absl::Status SetHolderAddress(absl::string_view address) override;
   absl::StatusOr<eidetic::storage::v1::GenerationRecord> ActiveGeneration() const override;
   absl::Status UseModel(const eidetic::storage::v1::GenerationRecord& model) override;
-  absl::StatusOr<std::vector<absl::Status>> Commit(std::vector<Mutation> mutations) override;
+  absl::StatusOr<std::shared_ptr<const Generation>> OpenGeneration(uint64_t number) const override;
+  absl::StatusOr<std::vector<GenerationStatus>> ListGenerations() const override;
+  absl::StatusOr<eidetic::storage::v1::GenerationRecord> StartGeneration(
+      const eidetic::storage::v1::GenerationRecord& model) override;
+  absl::StatusOr<std::vector<absl::Status>> PutGenerationVectors(
+      uint64_t number, absl::string_view model_fingerprint, std::vector<GenerationVectors> vectors) override;
+  absl::Status SwitchGeneration(uint64_t number, const SwitchOptions& options) override;
+  absl::Status DropGeneration(uint64_t number) override;
+  absl::StatusOr<std::vector<absl::Status>> Commit(std::vector<Mutation> mutations,
+                                                   absl::string_view model_fingerprint) override;
   WriteHealth write_health() const override { return writer_->health(); }
   absl::StatusOr<eidetic::storage::v1::PathRecord> GetPath(absl::string_view path) const override;
   absl::StatusOr<Asset> GetAsset(absl::string_view asset_id) const override;
@@ -80,6 +92,29 @@ class RocksDbLibrary final : public Library {
 
   absl::Status OpenDatabase(bool create, const OpenOptions& options);
   absl::Status LoadState();
+
+  // --- rocksdb_generations.cc ---
+
+  using GenerationMap = std::map<uint64_t, std::shared_ptr<const RocksDbGeneration>>;
+
+  // Reads the generations' records, takes their families out of `found` and drops
+  // those that belong to none: leftovers of a crash.
+  absl::Status LoadGenerations(std::map<std::string, rocksdb::ColumnFamilyHandle*> found);
+  // Makes the families of a generation that has no record yet.
+  absl::StatusOr<std::shared_ptr<const RocksDbGeneration>> CreateGeneration(
+      const eidetic::storage::v1::GenerationRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(commit_mutex_);
+  absl::Status DropFamilies(const GenerationFamilies& families);
+  std::shared_ptr<const RocksDbGeneration> ActiveOrNull() const;
+  absl::StatusOr<std::shared_ptr<const RocksDbGeneration>> FindGeneration(uint64_t number) const;
+  OpenGenerations GenerationsForWriting() const;
+  // A copy, to be changed and published with Publish once it is on disk.
+  eidetic::storage::v1::StateRecord CopyState() const;
+  GenerationMap CopyGenerations() const;
+  // Puts the state record into the batch and writes it, synced.
+  absl::Status WriteWithState(rocksdb::WriteBatch& batch, const eidetic::storage::v1::StateRecord& state,
+                              absl::string_view doing) ABSL_EXCLUSIVE_LOCKS_REQUIRED(commit_mutex_);
+  void Publish(const eidetic::storage::v1::StateRecord& state, GenerationMap generations)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(commit_mutex_);
   // Applies the writers' mutations to one batch and writes it.
   absl::Status WriteGroup(std::span<Writer* const> group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(commit_mutex_);
 
@@ -92,8 +127,7 @@ class RocksDbLibrary final : public Library {
   std::unique_ptr<DurableWriter> writer_;
   std::shared_ptr<rocksdb::Cache> block_cache_;
   size_t write_buffer_ = 0;
-  // All handles, the active ones named in families_. Written by Start and
-  // UseModel alone; UseModel's are seen by others once a generation is active.
+  // Those that every library has, named in families_; written by Start alone.
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;
   ColumnFamilies families_;
 
@@ -102,12 +136,12 @@ class RocksDbLibrary final : public Library {
   std::deque<Writer*> queue_ ABSL_GUARDED_BY(queue_mutex_);
 
   // Held by whoever writes the database.
-  absl::Mutex commit_mutex_ ABSL_ACQUIRED_BEFORE(state_mutex_);
+  mutable absl::Mutex commit_mutex_ ABSL_ACQUIRED_BEFORE(state_mutex_);
 
   // What is on disk, published after the sync.
   mutable absl::Mutex state_mutex_;
   eidetic::storage::v1::StateRecord state_ ABSL_GUARDED_BY(state_mutex_);
-  std::optional<eidetic::storage::v1::GenerationRecord> generation_ ABSL_GUARDED_BY(state_mutex_);
+  GenerationMap generations_ ABSL_GUARDED_BY(state_mutex_);
 };
 
 }  // namespace eidetic::storage

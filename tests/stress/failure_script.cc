@@ -38,6 +38,7 @@ constexpr int kClient = eidetic::v1::CAPTION_SOURCE_CLIENT;
 // Reopening leaves new files each time: so many of them that RocksDB merges them.
 constexpr uint32_t kRounds = 5;
 constexpr float kScoreTolerance = 1e-4F;
+constexpr Model kModel = 0;
 
 Step Put(uint32_t asset, std::optional<uint32_t> path) {
   return {.kind = Step::Kind::kPut,
@@ -97,6 +98,8 @@ class FailureScript {
   }
 
  private:
+  searcher::SearchEngine& engine() { return *searches_.Get()->engine; }
+
   // How often the fault was met: 0 or 1, or more of one that lasts.
   uint64_t Hits() const {
     if (!options_.fault.has_value()) return 0;
@@ -136,20 +139,24 @@ class FailureScript {
     EIDETIC_ASSIGN_OR_RETURN(library_, storage::Library::Open(options_.directory + "/library", open));
     storage::v1::GenerationRecord model;
     model.set_model_name("script");
-    model.set_model_fingerprint("5c4197");
+    model.set_model_fingerprint(kFingerprints[kModel]);
     model.set_dimension(kDimension);
     EIDETIC_RETURN_IF_ERROR(library_->UseModel(model));
-    EIDETIC_ASSIGN_OR_RETURN(engine_, searcher::SearchEngine::Open(library_.get(), engine));
+    auto searched = std::make_shared<SearchedGeneration>();
+    EIDETIC_ASSIGN_OR_RETURN(searched->generation, library_->OpenGeneration(0));
+    engine.generation = searched->generation;
+    EIDETIC_ASSIGN_OR_RETURN(searched->engine, searcher::SearchEngine::Open(library_.get(), engine));
+    searches_.Set(searched);
     EIDETIC_ASSIGN_OR_RETURN(journal_, Journal::Open(options_.directory + "/journal", 1));
-    CheckResult result = CheckLibrary(*library_, *engine_, journal_->writers(), random_);
+    CheckResult result = CheckLibrary(*library_, *searched->engine, *journal_, random_);
     complaints = std::move(result.complaints);
     if (!complaints.empty()) return absl::OkStatus();
     state_ = result.states.front();
-    return journal_->Checkpoint(result.states);
+    return journal_->Checkpoint(result.states, result.active_generation);
   }
 
   void Close() {
-    engine_.reset();
+    searches_.Set(nullptr);
     library_.reset();
   }
 
@@ -176,8 +183,8 @@ class FailureScript {
         return library_->TrimChanges(last > 2 ? last - 2 : 0);
       }
       case Action::kSaveSnapshot:
-        EIDETIC_RETURN_IF_ERROR(engine_->CatchUp());
-        return engine_->SaveSnapshot();
+        EIDETIC_RETURN_IF_ERROR(engine().CatchUp());
+        return engine().SaveSnapshot();
       case Action::kReadAll: {
         const uint64_t hits = Hits();
         const std::string complaint = CheckVerify(*library_);
@@ -193,7 +200,8 @@ class FailureScript {
 
   absl::Status Commit(const std::vector<Step>& steps) {
     Worker worker{.library = *library_,
-                  .engine = *engine_,
+                  .searches = searches_,
+                  .engine_options = {},
                   .journal = *journal_,
                   .random = std::mt19937_64(1),
                   .state = state_,
@@ -210,9 +218,9 @@ class FailureScript {
 
   // All that is acknowledged, and nothing else, is what a search finds.
   void CompareSearch() {
-    if (library_ == nullptr || complained_ || !engine_->CatchUp().ok()) return;
-    const std::vector<float> query = AssetVector(0, 1);
-    const auto found = engine_->SearchImages(query, {.limit = 1000, .exact = true});
+    if (library_ == nullptr || complained_ || !engine().CatchUp().ok()) return;
+    const std::vector<float> query = AssetVector(kModel, 0, 1);
+    const auto found = engine().SearchImages({kFingerprints[kModel], query}, {.limit = 1000, .exact = true});
     if (!found.ok()) return;
     size_t right = 0;
     for (const searcher::Neighbor& hit : found->neighbors) {
@@ -221,7 +229,7 @@ class FailureScript {
       const auto asset =
           id.ok() ? state_.assets.find(ParseAssetName(*id).value_or(~0U)) : state_.assets.end();
       if (asset == state_.assets.end()) return Complain(absl::StrCat("a search found row ", hit.id));
-      const std::vector<float> vector = AssetVector(asset->first, asset->second.version);
+      const std::vector<float> vector = AssetVector(kModel, asset->first, asset->second.version);
       float score = 0;
       for (size_t i = 0; i < vector.size(); ++i) score += vector[i] * query[i];
       if (std::abs(score - hit.score) > kScoreTolerance) {
@@ -256,7 +264,7 @@ class FailureScript {
   WriterState state_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<storage::Library> library_;
-  std::unique_ptr<searcher::SearchEngine> engine_;
+  SearchSlot searches_;
 };
 
 }  // namespace
