@@ -92,8 +92,8 @@ int RunIndex(const Command& command, const IndexOptions& options) {
   }
 
   const Interrupt interrupt;
-  auto connection =
-      LibraryConnection::Open(command.options, {.command = "index", .create = true, .serve_others = true});
+  auto connection = LibraryConnection::Open(
+      command.options, {.command = "index", .create = true, .writes = true, .serve_others = true});
   if (!connection.ok()) return Fail(command, connection.status());
 
   ProgressBar bar(command.terminal, command.options.quiet || command.options.json);
@@ -122,7 +122,7 @@ int RunIndex(const Command& command, const IndexOptions& options) {
         have_summary = true;
       }
     }
-    status = FromGrpc(stream->Finish());
+    status = (*connection)->ToStatus(stream->Finish());
     ended = true;
     canceller.join();
   }

@@ -33,6 +33,7 @@ int RunServe(const Command& command, const ServeOptions& options) {
   service::LibraryHostOptions host;
   host.library_directory = command.options.library;
   host.create = true;
+  host.allow_read_only = true;
   host.model_folder = *model_folder;
   host.eager = true;
   host.address = options.address;
@@ -46,10 +47,14 @@ int RunServe(const Command& command, const ServeOptions& options) {
   if (!opened.ok()) return Fail(command, opened.status());
   const std::string& address = (*opened)->address();
   if (command.options.json) {
-    PrintJson({{"address", address}, {"library", command.options.library}, {"pid", getpid()}});
+    PrintJson({{"address", address},
+               {"library", command.options.library},
+               {"pid", getpid()},
+               {"read_only", (*opened)->read_only()}});
   } else {
-    std::printf("Serving %s on %s (pid %d); Ctrl-C stops.\n", command.options.library.c_str(),
-                address.c_str(), static_cast<int>(getpid()));
+    std::printf("Serving %s on %s (pid %d%s); Ctrl-C stops.\n", command.options.library.c_str(),
+                address.c_str(), static_cast<int>(getpid()),
+                (*opened)->read_only() ? ", for reading alone" : "");
   }
   std::fflush(stdout);
   interrupt.Wait();

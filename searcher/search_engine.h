@@ -92,7 +92,8 @@ class SearchEngine {
 
   // Takes in all changes committed before the call.
   virtual absl::Status CatchUp() = 0;
-  // Writes a snapshot of the present state when it differs from the saved one.
+  // Writes a snapshot of the present state when it differs from the saved one;
+  // does nothing for a library that is open for reading alone.
   virtual absl::Status SaveSnapshot() = 0;
   virtual SearchEngineStatus status() const = 0;
 };

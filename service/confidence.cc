@@ -78,7 +78,8 @@ absl::StatusOr<std::shared_ptr<const ScoreCalibration>> Confidence::Current(
       Make(generation->model_fingerprint(), static_cast<int>(generation->dimension()), photos, cancellation));
   const auto current = std::make_shared<const ScoreCalibration>(std::move(made));
   SetLast(current);
-  // On a full disk or one that may not be written, it is made again next time.
+  if (!library_->CheckWritable().ok()) return current;
+  // On a full disk it is made again next time.
   storage::WriteFileDurably(storage::PosixFileSystem(), Path(), current->Serialize()).IgnoreError();
   return current;
 }

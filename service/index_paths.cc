@@ -100,6 +100,7 @@ absl::Status RunIndexPaths(const eidetic::v1::IndexPathsRequest& request, Librar
   FieldViolations violations;
   CheckIndexPathsRequest(request, violations);
   EIDETIC_RETURN_IF_ERROR(violations.ToStatus());
+  EIDETIC_RETURN_IF_ERROR(session.library->CheckWritable());
   EIDETIC_ASSIGN_OR_RETURN(const ExclusiveRun::Ticket ticket, session.index_run.Begin(DescribeRun(request)));
   EIDETIC_RETURN_IF_ERROR(session.model.UseWithLibrary());
   EIDETIC_ASSIGN_OR_RETURN(const encoder::DualEncoder* encoder, session.model.Encoder());

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -33,11 +34,14 @@ namespace {
 // Threads beyond those that work on admitted calls: they refuse the others with
 // a reason and answer health and reflection.
 constexpr int kSpareThreads = 16;
+// A client that pings more often is cut off.
+constexpr absl::Duration kShortestPingInterval = absl::Seconds(5);
 
 class LibraryHostImpl final : public LibraryHost {
  public:
   explicit LibraryHostImpl(std::unique_ptr<LibrarySession> session)
-      : session_(std::move(session)),
+      : read_only_(!session->library->CheckWritable().ok()),
+        session_(std::move(session)),
         search_service_(session_.get()),
         library_service_(session_.get()),
         encoder_service_(session_.get()) {}
@@ -52,11 +56,13 @@ class LibraryHostImpl final : public LibraryHost {
 
   std::shared_ptr<grpc::Channel> InProcessChannel() override;
   const std::string& address() const override { return address_; }
+  bool read_only() const override { return read_only_; }
   absl::Status Shutdown(absl::Duration grace) override;
 
  private:
-  absl::Status BuildServer(const LibraryHostOptions& options, ServerAddress& address);
+  absl::Status BuildServer(const LibraryHostOptions& options, std::optional<ServerAddress>& address);
 
+  const bool read_only_;
   // Held while shutting down.
   absl::Mutex mutex_;
   // Null after Shutdown.
@@ -69,35 +75,47 @@ class LibraryHostImpl final : public LibraryHost {
   grpc::ChannelArguments channel_arguments_;
 };
 
+// Where to serve; a socket's place is made ready for it.
+absl::StatusOr<std::optional<ServerAddress>> PrepareAddress(const LibraryHostOptions& options) {
+  if (!options.address.empty()) {
+    EIDETIC_ASSIGN_OR_RETURN(const ServerAddress address, ParseServerAddress(options.address));
+    if (address.is_unix()) EIDETIC_RETURN_IF_ERROR(PrepareSocketPath(address.socket_path));
+    return address;
+  }
+  for (const std::string& socket : options.private_sockets) {
+    const absl::StatusOr<ServerAddress> address = ParseServerAddress(socket);
+    if (address.ok() && PrepareSocketPath(address->socket_path).ok()) return *address;
+  }
+  return std::nullopt;
+}
+
 absl::Status LibraryHostImpl::Start(const LibraryHostOptions& options) {
   absl::MutexLock lock(&mutex_);
-  ServerAddress address;
-  if (!options.address.empty()) {
-    EIDETIC_ASSIGN_OR_RETURN(address, ParseServerAddress(options.address));
-    if (address.is_unix()) EIDETIC_RETURN_IF_ERROR(PrepareSocketPath(address.socket_path));
-  }
+  EIDETIC_ASSIGN_OR_RETURN(std::optional<ServerAddress> address, PrepareAddress(options));
   if (options.eager) {
     EIDETIC_RETURN_IF_ERROR(session_->model.Encoder().status());
     EIDETIC_RETURN_IF_ERROR(session_->model.Phrases().status());
     session_->filtered_search.attributes().Prepare();
   }
   EIDETIC_RETURN_IF_ERROR(BuildServer(options, address));
-  if (!options.address.empty()) {
-    address_ = address.Target();
+  if (address.has_value()) {
+    address_ = address->Target();
     EIDETIC_RETURN_IF_ERROR(session_->library->SetHolderAddress(address_));
     session_->SetAddress(address_);
   }
   grpc::HealthCheckServiceInterface* health = server_->GetHealthCheckService();
-  for (const char* service :
-       {eidetic::v1::SearchService::service_full_name(), eidetic::v1::LibraryService::service_full_name(),
-        eidetic::v1::EncoderService::service_full_name(), ""}) {
+  for (const char* service : {eidetic::v1::SearchService::service_full_name(),
+                              eidetic::v1::EncoderService::service_full_name(), ""}) {
     health->SetServingStatus(service, true);
   }
+  // All writes are its. Its reads are answered also when it cannot write.
+  health->SetServingStatus(eidetic::v1::LibraryService::service_full_name(), !read_only_);
   return absl::OkStatus();
 }
 
-// Binds `address` and sets the port it got.
-absl::Status LibraryHostImpl::BuildServer(const LibraryHostOptions& options, ServerAddress& address) {
+// Binds `address`, where there is one, and sets the port it got.
+absl::Status LibraryHostImpl::BuildServer(const LibraryHostOptions& options,
+                                          std::optional<ServerAddress>& address) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
@@ -105,6 +123,9 @@ absl::Status LibraryHostImpl::BuildServer(const LibraryHostOptions& options, Ser
   builder.SetMaxSendMessageSize(options.limits.max_message_bytes);
   // Two servers on one port would share its calls at random.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // Clients look whether a server that is silent still lives.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             static_cast<int>(absl::ToInt64Milliseconds(kShortestPingInterval)));
   grpc::ResourceQuota quota("eidetic");
   quota.SetMaxThreads(options.limits.max_concurrent_calls + kSpareThreads);
   builder.SetResourceQuota(quota);
@@ -112,8 +133,8 @@ absl::Status LibraryHostImpl::BuildServer(const LibraryHostOptions& options, Ser
   builder.RegisterService(&library_service_);
   builder.RegisterService(&encoder_service_);
   int bound_port = 0;
-  if (!options.address.empty()) {
-    builder.AddListeningPort(address.Target(), grpc::InsecureServerCredentials(), &bound_port);
+  if (address.has_value()) {
+    builder.AddListeningPort(address->Target(), grpc::InsecureServerCredentials(), &bound_port);
   }
   {
     // A Unix socket is its owner's alone from the moment it is there. Files that
@@ -122,14 +143,14 @@ absl::Status LibraryHostImpl::BuildServer(const LibraryHostOptions& options, Ser
     server_ = builder.BuildAndStart();
     umask(previous);
   }
-  if (!options.address.empty() && (server_ == nullptr || bound_port == 0)) {
+  if (address.has_value() && (server_ == nullptr || bound_port == 0)) {
     return absl::UnavailableError(
-        absl::StrCat("cannot listen on ", address.Target(),
+        absl::StrCat("cannot listen on ", address->Target(),
                      ": it is in use, or not an address of this machine. Stop the other "
                      "server, or choose another port (0: any that is free)"));
   }
   if (server_ == nullptr) return absl::InternalError("gRPC could not start the in-process server");
-  if (!address.is_unix()) address.port = bound_port;
+  if (address.has_value() && !address->is_unix()) address->port = bound_port;
   // The client's side of the in-process channel takes as large messages.
   channel_arguments_.SetMaxReceiveMessageSize(options.limits.max_message_bytes);
   channel_arguments_.SetMaxSendMessageSize(options.limits.max_message_bytes);
@@ -149,6 +170,8 @@ absl::Status LibraryHostImpl::Shutdown(absl::Duration grace) {
   if (server_ != nullptr) {
     server_->GetHealthCheckService()->Shutdown();
     session_->stopping = true;
+    // Who comes now need not try the address. Without this he learns it by trying.
+    session_->library->SetHolderAddress("").IgnoreError();
     server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
     server_->Wait();
     server_ = nullptr;
@@ -167,9 +190,10 @@ absl::StatusOr<std::unique_ptr<LibraryHost>> LibraryHost::Open(const LibraryHost
   }
   EIDETIC_ASSIGN_OR_RETURN(
       std::unique_ptr<storage::Library> library,
-      storage::Library::Open(
-          options.library_directory,
-          {.create = options.create, .holder_command = options.command, .holder_address = {}}));
+      storage::Library::Open(options.library_directory, {.create = options.create,
+                                                         .allow_read_only = options.allow_read_only,
+                                                         .holder_command = options.command,
+                                                         .holder_address = {}}));
   EIDETIC_ASSIGN_OR_RETURN(std::unique_ptr<searcher::SearchEngine> engine,
                            searcher::SearchEngine::Open(library.get(), options.search_engine));
   EIDETIC_ASSIGN_OR_RETURN(std::string page_token_key, NewPageTokenKey());

@@ -14,6 +14,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <grpcpp/channel.h>
 
@@ -31,12 +32,17 @@ namespace eidetic::service {
 struct LibraryHostOptions {
   std::string library_directory;
   bool create = false;
+  // As storage::OpenOptions::allow_read_only.
+  bool allow_read_only = false;
   // Model folder; opened when the first call needs it unless `eager`.
   std::string model_folder;
   bool eager = false;
   // Where to serve: "host:port" (port 0: one that is free) or "unix:/path"; empty:
   // in process only. The bound address is written into the library's LOCK.
   std::string address;
+  // Without `address`: the first of these sockets that can be served on safely; in
+  // process only when none can.
+  std::vector<std::string> private_sockets;
   // Serve on an address that other machines reach, without TLS and tokens.
   bool allow_insecure = false;
   // Written into LOCK, for the one who comes second.
@@ -62,6 +68,9 @@ class LibraryHost {
   // Bound address, for example "127.0.0.1:50051" when the port asked for was 0;
   // empty when in process only.
   virtual const std::string& address() const = 0;
+  // The library is open for reading alone: writes get FAILED_PRECONDITION, and
+  // LibraryService's health is NOT_SERVING.
+  virtual bool read_only() const = 0;
   // Stops accepting, lets calls in flight end within `grace`, cancels the rest,
   // saves the index snapshot, closes the library. A second call does nothing.
   virtual absl::Status Shutdown(absl::Duration grace) = 0;

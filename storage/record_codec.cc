@@ -45,9 +45,9 @@ absl::StatusOr<absl::string_view> DecodeFrame(absl::string_view key, absl::strin
   StoreChecksum(Checksum(key, payload), expected);
   const auto version = static_cast<uint8_t>(frame[0]);
   if (version > kFormatVersion) {
-    return absl::FailedPreconditionError(absl::StrCat("the stored value has format ", version,
-                                                      ", this version of Eidetic reads up to ",
-                                                      kFormatVersion, "; use a newer one"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("the stored value has format ", version, ", this version of Eidetic reads up to format ",
+                     kFormatVersion, "; use the version that wrote it, or a newer one"));
   }
   if (version == 0 ||
       std::memcmp(expected, frame.data() + frame.size() - kChecksumBytes, kChecksumBytes) != 0) {

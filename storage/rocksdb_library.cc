@@ -15,6 +15,7 @@
 #include "absl/time/clock.h"
 #include "proto/status_macros.h"
 #include "storage/caption_reader.h"
+#include "storage/database_lock.h"
 #include "storage/file_system.h"
 #include "storage/keys.h"
 #include "storage/library_folder.h"
@@ -90,9 +91,22 @@ absl::StatusOr<std::unique_ptr<Library>> Library::Open(const std::string& direct
     }
     EIDETIC_RETURN_IF_ERROR(PrepareNewDirectory(FilesOf(options), directory));
   }
-  EIDETIC_ASSIGN_OR_RETURN(auto lock,
-                           LibraryLock::Acquire(directory, options.holder_command, options.holder_address));
-  auto library = std::make_unique<RocksDbLibrary>(directory, std::move(lock));
+  std::string obstacle;
+  if (exists) {
+    EIDETIC_ASSIGN_OR_RETURN(obstacle, ObstacleToWriting(directory));
+  }
+  if (!obstacle.empty() && !options.allow_read_only) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the library ", directory, " can be searched, but not changed: ", obstacle));
+  }
+  std::unique_ptr<LibraryLock> lock;
+  if (obstacle.empty()) {
+    EIDETIC_ASSIGN_OR_RETURN(lock,
+                             LibraryLock::Acquire(directory, options.holder_command, options.holder_address));
+  } else {
+    EIDETIC_ASSIGN_OR_RETURN(lock, LibraryLock::AcquireShared(directory));
+  }
+  auto library = std::make_unique<RocksDbLibrary>(directory, std::move(lock), std::move(obstacle));
   EIDETIC_RETURN_IF_ERROR(library->Start(options));
   return std::unique_ptr<Library>(std::move(library));
 }
@@ -144,6 +158,8 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
   db_options.keep_log_file_num = 2;
   db_options.max_log_file_size = 4 << 20;
   db_options.info_log_level = rocksdb::WARN_LEVEL;
+  // Otherwise the machine's name is written into every file.
+  db_options.db_host_id = "";
   db_options.bytes_per_sync = 1 << 20;
   db_options.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(budget / 2);
 
@@ -165,8 +181,11 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
   for (const std::string& name : names) {
     descriptors.emplace_back(name, FamilyOptions(name, block_cache_, write_buffer_));
   }
+  if (obstacle_.empty()) EIDETIC_RETURN_IF_ERROR(PrepareDatabaseLock(path));
   rocksdb::DB* db = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(db_options, path, descriptors, &handles_, &db);
+  const rocksdb::Status status =
+      obstacle_.empty() ? rocksdb::DB::Open(db_options, path, descriptors, &handles_, &db)
+                        : rocksdb::DB::OpenForReadOnly(db_options, path, descriptors, &handles_, &db);
   if (!status.ok()) {
     const absl::Status mapped = FromRocksDb(status, absl::StrCat("opening the database of ", directory_));
     if (!status.IsCorruption()) return mapped;
@@ -204,7 +223,15 @@ absl::Status RocksDbLibrary::LoadState() {
   return absl::OkStatus();
 }
 
+absl::Status RocksDbLibrary::CheckWritable() const {
+  if (obstacle_.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("the library ", directory_, " is open for reading alone: ", obstacle_,
+                   "; make it writable and open it anew (restart the server), or write to a copy of it"));
+}
+
 absl::Status RocksDbLibrary::SetHolderAddress(absl::string_view address) {
+  if (!obstacle_.empty()) return absl::OkStatus();
   return lock_->SetAddress(std::string(address));
 }
 
@@ -234,6 +261,7 @@ absl::Status RocksDbLibrary::UseModel(const GenerationRecord& model) {
     }
     state = state_;
   }
+  EIDETIC_RETURN_IF_ERROR(CheckWritable());
   GenerationRecord generation = model;
   generation.set_number(1);
   generation.set_create_time_micros(absl::ToUnixMicros(absl::Now()));
@@ -262,6 +290,7 @@ absl::Status RocksDbLibrary::UseModel(const GenerationRecord& model) {
 }
 
 absl::StatusOr<std::vector<absl::Status>> RocksDbLibrary::Commit(std::vector<Mutation> mutations) {
+  EIDETIC_RETURN_IF_ERROR(CheckWritable());
   Writer writer;
   writer.mutations = &mutations;
   {
@@ -520,6 +549,7 @@ uint64_t RocksDbLibrary::WaitForChange(uint64_t sequence, absl::Time deadline) c
 }
 
 absl::Status RocksDbLibrary::TrimChanges(uint64_t sequence) {
+  EIDETIC_RETURN_IF_ERROR(CheckWritable());
   while (true) {
     const absl::MutexLock commit_lock(&commit_mutex_);
     v1::StateRecord state;

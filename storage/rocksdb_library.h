@@ -28,14 +28,17 @@ namespace eidetic::storage {
 
 class RocksDbLibrary final : public Library {
  public:
-  RocksDbLibrary(std::string directory, std::unique_ptr<LibraryLock> lock)
-      : directory_(std::move(directory)), lock_(std::move(lock)) {}
+  // `obstacle` to writing: empty, or the library is opened for reading alone.
+  // `lock` is null when nobody can be kept out meanwhile.
+  RocksDbLibrary(std::string directory, std::unique_ptr<LibraryLock> lock, std::string obstacle)
+      : directory_(std::move(directory)), lock_(std::move(lock)), obstacle_(std::move(obstacle)) {}
   ~RocksDbLibrary() override;
 
   // Opens or makes the database; called once, before anything else.
   absl::Status Start(const OpenOptions& options);
 
   const std::string& directory() const override { return directory_; }
+  absl::Status CheckWritable() const override;
   absl::Status SetHolderAddress(absl::string_view address) override;
   absl::StatusOr<eidetic::storage::v1::GenerationRecord> ActiveGeneration() const override;
   absl::Status UseModel(const eidetic::storage::v1::GenerationRecord& model) override;
@@ -77,6 +80,7 @@ class RocksDbLibrary final : public Library {
 
   const std::string directory_;
   std::unique_ptr<LibraryLock> lock_;
+  const std::string obstacle_;
   std::unique_ptr<rocksdb::DB> db_;
   std::shared_ptr<rocksdb::Cache> block_cache_;
   size_t write_buffer_ = 0;
