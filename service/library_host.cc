@@ -1,11 +1,13 @@
 #include "service/library_host.h"
 
+#include <sched.h>
 #include <sys/stat.h>
 
 #include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include <grpcpp/create_channel.h>
@@ -113,6 +115,21 @@ absl::Status LibraryHostImpl::Start(const LibraryHostOptions& options) {
   return absl::OkStatus();
 }
 
+// A Unix socket is its owner's alone from the moment it is there. Only files that
+// this thread and those it starts make meanwhile are too: the database's must stay
+// readable to whom the user's umask lets read them.
+std::unique_ptr<grpc::Server> BuildWithPrivateSocket(grpc::ServerBuilder& builder) {
+  std::unique_ptr<grpc::Server> server;
+  std::thread([&] {
+    // Where this is refused, the umask is the whole process's for that moment.
+    static_cast<void>(unshare(CLONE_FS));
+    const mode_t previous = umask(077);
+    server = builder.BuildAndStart();
+    umask(previous);
+  }).join();
+  return server;
+}
+
 // Binds `address`, where there is one, and sets the port it got.
 absl::Status LibraryHostImpl::BuildServer(const LibraryHostOptions& options,
                                           std::optional<ServerAddress>& address) {
@@ -136,13 +153,8 @@ absl::Status LibraryHostImpl::BuildServer(const LibraryHostOptions& options,
   if (address.has_value()) {
     builder.AddListeningPort(address->Target(), grpc::InsecureServerCredentials(), &bound_port);
   }
-  {
-    // A Unix socket is its owner's alone from the moment it is there. Files that
-    // other threads make meanwhile are too, which does no harm.
-    const mode_t previous = umask(077);
-    server_ = builder.BuildAndStart();
-    umask(previous);
-  }
+  server_ =
+      address.has_value() && address->is_unix() ? BuildWithPrivateSocket(builder) : builder.BuildAndStart();
   if (address.has_value() && (server_ == nullptr || bound_port == 0)) {
     return absl::UnavailableError(
         absl::StrCat("cannot listen on ", address->Target(),
