@@ -209,7 +209,8 @@ absl::StatusOr<std::unique_ptr<LibraryLock>> LibraryLock::Acquire(const std::str
       absl::SleepFor(kBetweenAttempts);
       continue;
     }
-    // Replaced or deleted since it was opened: a lock on it keeps nobody out.
+    // Replaced or deleted since it was opened: a lock on it keeps nobody out. Not for
+    // ever, since some file systems number files anew; RocksDB's lock is behind it.
     if (!IsAt(opened.file, path) && attempt < kAttempts) continue;
     int file = opened.file;
     if (opened.writable) {

@@ -83,17 +83,18 @@ struct RocksDbLibrary::Writer {
 
 absl::StatusOr<std::unique_ptr<Library>> Library::Open(const std::string& directory,
                                                        const OpenOptions& options) {
+  EIDETIC_ASSIGN_OR_RETURN(std::string obstacle, ObstacleToWriting(directory));
   const bool exists = HasFormatFile(directory);
   if (!exists) {
     if (!options.create) {
       return absl::NotFoundError(
           absl::StrCat("no library in ", directory, "; make one with: eidetic index FOLDER"));
     }
+    if (!obstacle.empty()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("cannot make a library in ", directory, ": ", obstacle));
+    }
     EIDETIC_RETURN_IF_ERROR(PrepareNewDirectory(FilesOf(options), directory));
-  }
-  std::string obstacle;
-  if (exists) {
-    EIDETIC_ASSIGN_OR_RETURN(obstacle, ObstacleToWriting(directory));
   }
   if (!obstacle.empty() && !options.allow_read_only) {
     return absl::FailedPreconditionError(

@@ -135,6 +135,20 @@ class ProcessesTest(ProgramTest):
         self.assertIsNone(self.run_ok("status", "--json").json["holder"])
         self.assertLess(time.monotonic() - began, 8)
 
+    def test_a_server_that_shuts_down_is_waited_for_or_named(self):
+        self.copy_small_pictures(2)
+        self.run_ok("index", self.photos)
+        for delay in (0, 0.02, 0.1):
+            server = self.start("serve", "--address", "127.0.0.1:0", "--json")
+            server.stdout.readline()
+            server.send_signal(signal.SIGTERM)
+            time.sleep(delay)
+            result = self.run_program("status", timeout=60)
+            if result.code != 0:  # it ended in the middle of the call
+                self.assertIn(f"process {server.pid} (eidetic serve)", result.err)
+            server.communicate(timeout=30)
+            self.assertEqual(server.returncode, 0)
+
     @unittest.skipIf(os.geteuid() != 0, "needs root, to be two users")
     def test_locks_that_another_user_left(self):
         self.folder.chmod(0o755)

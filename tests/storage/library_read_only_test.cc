@@ -85,6 +85,17 @@ TEST(LibraryReadOnlyTest, ReadsEverythingAndRefusesEveryWrite) {
   EXPECT_EQ(OpenTestLibrary(path)->Counts()->assets, 2U);
 }
 
+TEST(LibraryReadOnlyTest, NoneIsMadeWhereNothingMayBeWritten) {
+  const TestFolder folder;
+  const std::string path = folder / "library";
+  std::filesystem::create_directory(path);
+  WithoutWritePermission(path, [&] {
+    const absl::Status refused = Library::Open(path, {.create = true, .allow_read_only = true}).status();
+    EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("cannot make a library"));
+  });
+}
+
 TEST(LibraryReadOnlyTest, AWriterKeepsReadersOut) {
   const TestFolder folder;
   const std::string path = folder / "library";
