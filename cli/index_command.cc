@@ -89,13 +89,13 @@ struct IndexOutcome {
 };
 
 // kCancelled when it was interrupted.
-absl::StatusOr<IndexOutcome> IndexPaths(const Command& command, const std::shared_ptr<grpc::Channel>& channel,
+absl::StatusOr<IndexOutcome> IndexPaths(const Command& command, LibraryConnection& connection,
                                         const v1::IndexPathsRequest& request, const Interrupt& interrupt) {
   ProgressBar bar(command.terminal, command.options.quiet || command.options.json);
   IndexOutcome outcome;
   bool have_summary = false;
   grpc::ClientContext context;
-  const auto stub = v1::LibraryService::NewStub(channel);
+  const auto stub = v1::LibraryService::NewStub(connection.channel());
   const auto stream = stub->IndexPaths(&context, request);
   std::atomic<bool> ended = false;
   std::thread canceller([&] {
@@ -114,7 +114,7 @@ absl::StatusOr<IndexOutcome> IndexPaths(const Command& command, const std::share
       have_summary = true;
     }
   }
-  const absl::Status status = FromGrpc(stream->Finish());
+  const absl::Status status = connection.ToStatus(stream->Finish());
   ended = true;
   canceller.join();
   bar.Clear();
@@ -193,9 +193,11 @@ int RunIndex(const Command& command, const IndexOptions& options) {
                 kWrongUsage);
   }
   const Interrupt interrupt;
-  auto connection = LibraryConnection::Open(
-      command.options,
-      {.command = "index", .create = !options.paths.empty(), .serve_others = true, .own_model = true});
+  auto connection = LibraryConnection::Open(command.options, {.command = "index",
+                                                              .create = !options.paths.empty(),
+                                                              .writes = true,
+                                                              .serve_others = true,
+                                                              .own_model = true});
   if (!connection.ok()) return Fail(command, connection.status());
   const std::shared_ptr<grpc::Channel> channel = (*connection)->channel();
 
@@ -203,7 +205,7 @@ int RunIndex(const Command& command, const IndexOptions& options) {
   std::optional<FillOutcome> filled;
   const absl::Status status = [&]() -> absl::Status {
     if (!options.paths.empty()) {
-      auto outcome = IndexPaths(command, channel, MakeRequest(options), interrupt);
+      auto outcome = IndexPaths(command, **connection, MakeRequest(options), interrupt);
       if (!outcome.ok()) return outcome.status();
       indexed = *std::move(outcome);
       if (indexed.summary.cancelled()) return absl::OkStatus();

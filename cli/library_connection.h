@@ -11,6 +11,7 @@
 #include <string>
 
 #include <grpcpp/channel.h>
+#include <grpcpp/support/status.h>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -18,6 +19,7 @@
 #include "cli/command.h"
 #include "service/library_host.h"
 #include "storage/event_log.h"
+#include "storage/library.h"
 
 namespace eidetic::cli {
 
@@ -26,8 +28,11 @@ struct ConnectionOptions {
   std::string command;
   // Make the library when there is none.
   bool create = false;
+  // The command changes the library: refused at once when it may not be written.
+  bool writes = false;
   // While this process holds the library, let other commands reach it through a
-  // socket in the library's folder.
+  // socket: eidetic.sock in the library's folder or, where that will not do, one in a
+  // folder of this user.
   bool serve_others = false;
   // --model names what the command works with, not what the library is searched
   // with: that is the model the library remembers.
@@ -45,6 +50,9 @@ class LibraryConnection {
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
   // Another process answers.
   bool remote() const { return host_ == nullptr; }
+  // A call's outcome; when another process answers and refused or went away, the
+  // message says which one that is.
+  absl::Status ToStatus(const grpc::Status& status) const;
   // Closes the library when this process holds it.
   absl::Status Close();
 
@@ -55,6 +63,8 @@ class LibraryConnection {
   const std::unique_ptr<storage::EventLog> event_log_;
   std::unique_ptr<service::LibraryHost> host_;
   std::shared_ptr<grpc::Channel> channel_;
+  // Of the process that answers, when it is another one.
+  storage::LibraryHolder holder_;
 };
 
 }  // namespace eidetic::cli

@@ -37,6 +37,7 @@ int RunServe(const Command& command, const ServeOptions& options) {
   service::LibraryHostOptions host;
   host.library_directory = command.options.library;
   host.create = true;
+  host.allow_read_only = true;
   host.model_folder = *model_folder;
   host.prefer_remembered_model = command.options.model.empty();
   host.eager = true;
@@ -57,12 +58,13 @@ int RunServe(const Command& command, const ServeOptions& options) {
     PrintJson({{"address", address},
                {"http_address", (*opened)->http_address()},
                {"library", command.options.library},
-               {"pid", getpid()}});
+               {"pid", getpid()},
+               {"read_only", (*opened)->read_only()}});
   } else {
     const std::string& http_address = (*opened)->http_address();
-    std::printf("Serving %s on %s%s (pid %d); Ctrl-C stops.\n", command.options.library.c_str(),
+    std::printf("Serving %s on %s%s (pid %d%s); Ctrl-C stops.\n", command.options.library.c_str(),
                 address.c_str(), http_address.empty() ? "" : absl::StrCat(", http://", http_address).c_str(),
-                static_cast<int>(getpid()));
+                static_cast<int>(getpid()), (*opened)->read_only() ? ", for reading alone" : "");
   }
   std::fflush(stdout);
   interrupt.Wait();

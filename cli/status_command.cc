@@ -35,7 +35,8 @@ Json StatusToJson(const v1::GetStatusResponse& status, bool remote) {
                {"captions", status.caption_count()},
                {"database_bytes", status.database_bytes()},
                {"snapshot_bytes", status.snapshot_bytes()},
-               {"last_sequence", status.last_sequence()}};
+               {"last_sequence", status.last_sequence()},
+               {"read_only", status.read_only()}};
   json["model"] = {{"name", status.model().name()},
                    {"fingerprint", status.model().fingerprint()},
                    {"dimension", status.model().dimension()},
@@ -66,7 +67,8 @@ std::string Bytes(uint64_t bytes) {
 }
 
 void PrintStatus(const v1::GetStatusResponse& status, bool remote) {
-  std::printf("Library    %s (format %u)\n", status.library_path().c_str(), status.format_version());
+  std::printf("Library    %s (format %u%s)\n", status.library_path().c_str(), status.format_version(),
+              status.read_only() ? ", open for reading alone" : "");
   std::printf("%s\n", absl::StrFormat("Photos     %d, at %d paths, with %d captions", status.asset_count(),
                                       status.path_count(), status.caption_count())
                           .c_str());
@@ -107,7 +109,7 @@ int RunStatus(const Command& command) {
   grpc::ClientContext context;
   v1::GetStatusResponse response;
   const auto stub = v1::LibraryService::NewStub((*connection)->channel());
-  const absl::Status status = FromGrpc(stub->GetStatus(&context, {}, &response));
+  const absl::Status status = (*connection)->ToStatus(stub->GetStatus(&context, {}, &response));
   if (!status.ok()) return Fail(command, status);
   if (command.options.json) {
     PrintJson(StatusToJson(response, (*connection)->remote()));

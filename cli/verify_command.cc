@@ -65,7 +65,7 @@ int RunVerify(const Command& command) {
                   .unit = "records"});
       if (response.has_summary()) summary = response.summary();
     }
-    status = FromGrpc(stream->Finish());
+    status = (*connection)->ToStatus(stream->Finish());
     ended = true;
     canceller.join();
   }

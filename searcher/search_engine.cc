@@ -108,6 +108,8 @@ class EmbeddedSearchEngine final : public SearchEngine {
   }
 
   absl::Status SaveSnapshot() override {
+    // A library that may not be written to keeps the snapshot it has.
+    if (!library_->CheckWritable().ok()) return absl::OkStatus();
     const absl::MutexLock turn(&snapshot_mutex_);
     SnapshotInfo info;
     IndexKind kind = IndexKind::kExact;

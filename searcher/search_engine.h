@@ -108,7 +108,8 @@ class SearchEngine {
   // takes must be stopped first: one engine at a time writes snapshots.
   virtual void StartFollowing() = 0;
   virtual void StopFollowing() = 0;
-  // Writes a snapshot of the present state when it differs from the saved one.
+  // Writes a snapshot of the present state when it differs from the saved one;
+  // does nothing for a library that is open for reading alone.
   virtual absl::Status SaveSnapshot() = 0;
   virtual SearchEngineStatus status() const = 0;
 };

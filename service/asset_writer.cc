@@ -40,6 +40,7 @@ size_t MemoryBytes(const PendingAsset& asset) {
 }
 
 absl::Status AssetWriter::Start() {
+  EIDETIC_RETURN_IF_ERROR(library_->CheckWritable());
   const absl::Status generation = model_->Generation().status();
   // Ready-made vectors need no model loaded when the library has its own already.
   return absl::IsNotFound(generation) ? model_->UseWithLibrary() : generation;

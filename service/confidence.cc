@@ -76,7 +76,8 @@ absl::StatusOr<std::shared_ptr<const ScoreCalibration>> Confidence::Current(
   EIDETIC_ASSIGN_OR_RETURN(ScoreCalibration made, Make(**generation, photos, cancellation));
   const auto current = std::make_shared<const ScoreCalibration>(std::move(made));
   SetLast(current);
-  // On a full disk or one that may not be written, it is made again next time.
+  if (!library_->CheckWritable().ok()) return current;
+  // On a full disk it is made again next time.
   const absl::Status kept =
       storage::WriteFileDurably(storage::PosixFileSystem(), Path(), current->Serialize());
   if (!kept.ok() && !std::exchange(told_not_kept_, true)) {

@@ -101,6 +101,7 @@ absl::Status RunIndexPaths(const eidetic::v1::IndexPathsRequest& request, Librar
   FieldViolations violations;
   CheckIndexPathsRequest(request, violations);
   EIDETIC_RETURN_IF_ERROR(violations.ToStatus());
+  EIDETIC_RETURN_IF_ERROR(session.library->CheckWritable());
   EIDETIC_ASSIGN_OR_RETURN(const ExclusiveRun::Ticket ticket, session.index_run.Begin(DescribeRun(request)));
   // Stays what is searched: no switch begins while the ticket is held.
   const std::shared_ptr<GenerationSession> searched = session.searched();

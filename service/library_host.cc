@@ -1,10 +1,13 @@
 #include "service/library_host.h"
 
+#include <sched.h>
 #include <sys/stat.h>
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -39,6 +42,8 @@ namespace {
 // Threads beyond those that work on admitted calls: they refuse the others with
 // a reason and answer health and reflection.
 constexpr int kSpareThreads = 16;
+// A client that pings more often is cut off.
+constexpr absl::Duration kShortestPingInterval = absl::Seconds(5);
 
 class LibraryHostImpl final : public LibraryHost {
  public:
@@ -48,6 +53,7 @@ class LibraryHostImpl final : public LibraryHost {
       : metrics_(std::move(metrics)),
         write_health_(std::move(write_health)),
         event_log_(event_log),
+        read_only_(!session->library->CheckWritable().ok()),
         session_(std::move(session)),
         search_service_(session_.get()),
         library_service_(session_.get()),
@@ -65,16 +71,19 @@ class LibraryHostImpl final : public LibraryHost {
   std::shared_ptr<grpc::Channel> InProcessChannel() override;
   const std::string& address() const override { return address_; }
   const std::string& http_address() const override { return http_address_; }
+  bool read_only() const override { return read_only_; }
   absl::Status Shutdown(absl::Duration grace) override;
 
  private:
-  absl::Status BuildServer(const LibraryHostOptions& options, ServerAddress& address);
+  absl::Status BuildServer(const LibraryHostOptions& options, std::optional<ServerAddress>& address);
+
   absl::Status StartHttp(const LibraryHostOptions& options);
 
   // These outlive the session, which reports to them.
   const std::unique_ptr<Metrics> metrics_;
   const std::unique_ptr<WriteHealthRelay> write_health_;
   storage::EventLog* const event_log_;
+  const bool read_only_;
   // Held while shutting down.
   absl::Mutex mutex_;
   // Null after Shutdown.
@@ -90,13 +99,23 @@ class LibraryHostImpl final : public LibraryHost {
   grpc::ChannelArguments channel_arguments_;
 };
 
+// Where to serve; a socket's place is made ready for it.
+absl::StatusOr<std::optional<ServerAddress>> PrepareAddress(const LibraryHostOptions& options) {
+  if (!options.address.empty()) {
+    EIDETIC_ASSIGN_OR_RETURN(const ServerAddress address, ParseServerAddress(options.address));
+    if (address.is_unix()) EIDETIC_RETURN_IF_ERROR(PrepareSocketPath(address.socket_path));
+    return address;
+  }
+  for (const std::string& socket : options.private_sockets) {
+    const absl::StatusOr<ServerAddress> address = ParseServerAddress(socket);
+    if (address.ok() && PrepareSocketPath(address->socket_path).ok()) return *address;
+  }
+  return std::nullopt;
+}
+
 absl::Status LibraryHostImpl::Start(const LibraryHostOptions& options) {
   absl::MutexLock lock(&mutex_);
-  ServerAddress address;
-  if (!options.address.empty()) {
-    EIDETIC_ASSIGN_OR_RETURN(address, ParseServerAddress(options.address));
-    if (address.is_unix()) EIDETIC_RETURN_IF_ERROR(PrepareSocketPath(address.socket_path));
-  }
+  EIDETIC_ASSIGN_OR_RETURN(std::optional<ServerAddress> address, PrepareAddress(options));
   if (options.eager) {
     const std::shared_ptr<GenerationSession> searched = session_->searched();
     EIDETIC_RETURN_IF_ERROR(searched->model->Encoder().status());
@@ -104,8 +123,8 @@ absl::Status LibraryHostImpl::Start(const LibraryHostOptions& options) {
     session_->attributes.Prepare();
   }
   EIDETIC_RETURN_IF_ERROR(BuildServer(options, address));
-  if (!options.address.empty()) {
-    address_ = address.Target();
+  if (address.has_value()) {
+    address_ = address->Target();
     EIDETIC_RETURN_IF_ERROR(session_->library->SetHolderAddress(address_));
     session_->SetAddress(address_);
   }
@@ -115,7 +134,12 @@ absl::Status LibraryHostImpl::Start(const LibraryHostOptions& options) {
         eidetic::v1::GenerationService::service_full_name(), ""}) {
     health->SetServingStatus(service, true);
   }
-  write_health_->Attach(health);
+  if (read_only_) {
+    // All writes are its. Its reads are answered also when it cannot write.
+    health->SetServingStatus(eidetic::v1::LibraryService::service_full_name(), false);
+  } else {
+    write_health_->Attach(health);
+  }
   if (metrics_ != nullptr) EIDETIC_RETURN_IF_ERROR(StartHttp(options));
   ReportEvent(event_log_, storage::EventSeverity::kInfo, "server_started",
               {{"address", address_}, {"http_address", http_address_}, {"version", EIDETIC_VERSION}});
@@ -141,8 +165,24 @@ absl::Status LibraryHostImpl::StartHttp(const LibraryHostOptions& options) {
   return absl::OkStatus();
 }
 
-// Binds `address` and sets the port it got.
-absl::Status LibraryHostImpl::BuildServer(const LibraryHostOptions& options, ServerAddress& address) {
+// A Unix socket is its owner's alone from the moment it is there. Only files that
+// this thread and those it starts make meanwhile are too: the database's must stay
+// readable to whom the user's umask lets read them.
+std::unique_ptr<grpc::Server> BuildWithPrivateSocket(grpc::ServerBuilder& builder) {
+  std::unique_ptr<grpc::Server> server;
+  std::thread([&] {
+    // Where this is refused, the umask is the whole process's for that moment.
+    static_cast<void>(unshare(CLONE_FS));
+    const mode_t previous = umask(077);
+    server = builder.BuildAndStart();
+    umask(previous);
+  }).join();
+  return server;
+}
+
+// Binds `address`, where there is one, and sets the port it got.
+absl::Status LibraryHostImpl::BuildServer(const LibraryHostOptions& options,
+                                          std::optional<ServerAddress>& address) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
@@ -150,6 +190,9 @@ absl::Status LibraryHostImpl::BuildServer(const LibraryHostOptions& options, Ser
   builder.SetMaxSendMessageSize(options.limits.max_message_bytes);
   // Two servers on one port would share its calls at random.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // Clients look whether a server that is silent still lives.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             static_cast<int>(absl::ToInt64Milliseconds(kShortestPingInterval)));
   grpc::ResourceQuota quota("eidetic");
   quota.SetMaxThreads(options.limits.max_concurrent_calls + kSpareThreads);
   builder.SetResourceQuota(quota);
@@ -163,24 +206,19 @@ absl::Status LibraryHostImpl::BuildServer(const LibraryHostOptions& options, Ser
     builder.experimental().SetInterceptorCreators(std::move(observers));
   }
   int bound_port = 0;
-  if (!options.address.empty()) {
-    builder.AddListeningPort(address.Target(), grpc::InsecureServerCredentials(), &bound_port);
+  if (address.has_value()) {
+    builder.AddListeningPort(address->Target(), grpc::InsecureServerCredentials(), &bound_port);
   }
-  {
-    // A Unix socket is its owner's alone from the moment it is there. Files that
-    // other threads make meanwhile are too, which does no harm.
-    const mode_t previous = umask(077);
-    server_ = builder.BuildAndStart();
-    umask(previous);
-  }
-  if (!options.address.empty() && (server_ == nullptr || bound_port == 0)) {
+  server_ =
+      address.has_value() && address->is_unix() ? BuildWithPrivateSocket(builder) : builder.BuildAndStart();
+  if (address.has_value() && (server_ == nullptr || bound_port == 0)) {
     return absl::UnavailableError(
-        absl::StrCat("cannot listen on ", address.Target(),
+        absl::StrCat("cannot listen on ", address->Target(),
                      ": it is in use, or not an address of this machine. Stop the other "
                      "server, or choose another port (0: any that is free)"));
   }
   if (server_ == nullptr) return absl::InternalError("gRPC could not start the in-process server");
-  if (!address.is_unix()) address.port = bound_port;
+  if (address.has_value() && !address->is_unix()) address->port = bound_port;
   // The client's side of the in-process channel takes as large messages.
   channel_arguments_.SetMaxReceiveMessageSize(options.limits.max_message_bytes);
   channel_arguments_.SetMaxSendMessageSize(options.limits.max_message_bytes);
@@ -202,6 +240,8 @@ absl::Status LibraryHostImpl::Shutdown(absl::Duration grace) {
     write_health_->Attach(nullptr);
     server_->GetHealthCheckService()->Shutdown();
     session_->stopping = true;
+    // Who comes now need not try the address. Without this he learns it by trying.
+    session_->library->SetHolderAddress("").IgnoreError();
     server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
     server_->Wait();
     server_ = nullptr;
@@ -237,6 +277,7 @@ absl::StatusOr<std::unique_ptr<LibraryHost>> LibraryHost::Open(const LibraryHost
   storage::EventLog* const event_log = metrics != nullptr ? metrics.get() : options.event_log;
   storage::OpenOptions library_options;
   library_options.create = options.create;
+  library_options.allow_read_only = options.allow_read_only;
   library_options.holder_command = options.command;
   library_options.env = options.env;
   library_options.event_log = event_log;
@@ -245,7 +286,9 @@ absl::StatusOr<std::unique_ptr<LibraryHost>> LibraryHost::Open(const LibraryHost
   if (metrics != nullptr) library_options.commit_observer = metrics->CommitObserver();
   EIDETIC_ASSIGN_OR_RETURN(std::unique_ptr<storage::Library> library,
                            storage::Library::Open(options.library_directory, library_options));
-  EIDETIC_RETURN_IF_ERROR(DropExpiredGenerations(*library, kRetiredGenerationGrace));
+  if (library->CheckWritable().ok()) {
+    EIDETIC_RETURN_IF_ERROR(DropExpiredGenerations(*library, kRetiredGenerationGrace));
+  }
   absl::StatusOr<std::shared_ptr<const storage::Generation>> generation = library->OpenGeneration(0);
   // A library without a model gets its first generation later.
   if (absl::IsNotFound(generation.status())) generation = nullptr;

@@ -14,6 +14,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <grpcpp/channel.h>
 
@@ -32,6 +33,8 @@ namespace eidetic::service {
 struct LibraryHostOptions {
   std::string library_directory;
   bool create = false;
+  // As storage::OpenOptions::allow_read_only.
+  bool allow_read_only = false;
   // Model folder; opened when the first call needs it unless `eager`.
   std::string model_folder;
   // `model_folder` is only where to look when the library does not remember the
@@ -46,6 +49,9 @@ struct LibraryHostOptions {
   std::string http_address;
   // Must outlive the host; may be null.
   storage::EventLog* event_log = nullptr;
+  // Without `address`: the first of these sockets that can be served on safely; in
+  // process only when none can.
+  std::vector<std::string> private_sockets;
   // Serve on an address that other machines reach, without TLS and tokens.
   bool allow_insecure = false;
   // Written into LOCK, for the one who comes second.
@@ -76,6 +82,9 @@ class LibraryHost {
   virtual const std::string& address() const = 0;
   // Bound HTTP address; empty without one.
   virtual const std::string& http_address() const = 0;
+  // The library is open for reading alone: writes get FAILED_PRECONDITION, and
+  // LibraryService's health is NOT_SERVING.
+  virtual bool read_only() const = 0;
   // Stops accepting, lets calls in flight end within `grace`, cancels the rest,
   // saves the index snapshot, closes the library. A snapshot that cannot be saved
   // is an event and no error: it is made again. A second call does nothing.

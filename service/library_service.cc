@@ -161,6 +161,7 @@ absl::Status Report(const LibrarySession& session, eidetic::v1::GetStatusRespons
   response.set_holder_pid(getpid());
   response.set_holder_address(session.address());
   *response.mutable_start_time() = MakeTimestamp(absl::ToUnixMicros(session.start_time));
+  response.set_read_only(!library.CheckWritable().ok());
 
   const storage::WriteHealth health = library.write_health();
   eidetic::v1::WriteStatus* writes = response.mutable_writes();

@@ -2,7 +2,8 @@
 // embeddings and the change log (docs/storage.md). FAISS indexes are made from
 // it and can be made again at any time.
 //
-// One process at a time holds a library (file LOCK). Every method may be called
+// One process at a time holds a library (file LOCK), or several that may not
+// write to it read it together. Every method may be called
 // from any thread. When a write returns OK it is on disk (synced); writes of
 // several threads share one sync. Nothing is ever half there: each Mutation is
 // one atomic step.
@@ -74,6 +75,9 @@ struct WriteHealth {
 struct OpenOptions {
   // Make the library when the folder is missing or empty.
   bool create = false;
+  // Open for reading alone a library that this process may not write to: on a
+  // read-only file system, or of another user. Otherwise that is an error.
+  bool allow_read_only = false;
   // Memory for block cache and memtables together.
   uint64_t memory_budget_bytes = uint64_t{96} << 20;
   // Written into LOCK, for the one who comes second.
@@ -100,6 +104,9 @@ struct LibraryHolder {
   std::string command;
   std::string address;  // gRPC target; empty when it does not serve
 };
+
+// "process 4242 (eidetic serve) serving on 127.0.0.1:50051".
+std::string DescribeHolder(const LibraryHolder& holder);
 
 // A text and its embedding; the embedding may be empty only when the caller
 // knows the stored one for the same asset, source and text is still good.
@@ -215,8 +222,8 @@ class Library {
  public:
   // Errors: kNotFound (no library there and !create; the message says how to
   // make one), kUnavailable (another process holds it: see ReadHolder),
-  // kFailedPrecondition (made by a newer format), kDataLoss (damaged),
-  // kPermissionDenied.
+  // kFailedPrecondition (made by a newer format; not to be written to and
+  // !allow_read_only; no locks), kDataLoss (damaged), kPermissionDenied.
   static absl::StatusOr<std::unique_ptr<Library>> Open(const std::string& directory,
                                                        const OpenOptions& options);
 
@@ -227,8 +234,13 @@ class Library {
 
   virtual const std::string& directory() const = 0;
 
+  // OK, or kFailedPrecondition that says why every write will be refused: the
+  // library is open for reading alone. It stays so until it is opened anew.
+  virtual absl::Status CheckWritable() const = 0;
+
   // Rewrites the address in LOCK: a server knows its port only once it is bound,
-  // and binds only once it holds the library.
+  // and binds only once it holds the library. Nothing is written when it is open
+  // for reading alone.
   virtual absl::Status SetHolderAddress(absl::string_view address) = 0;
 
   // --- The model (one generation of embeddings belongs to one fingerprint) ---

@@ -43,15 +43,16 @@ absl::StatusOr<absl::string_view> DecodeFrame(absl::string_view key, absl::strin
       frame.substr(kVersionBytes, frame.size() - kVersionBytes - kChecksumBytes);
   char expected[kChecksumBytes];
   StoreChecksum(Checksum(key, payload), expected);
-  const auto version = static_cast<uint8_t>(frame[0]);
-  if (version > kFormatVersion) {
-    return absl::FailedPreconditionError(absl::StrCat("the stored value has format ", version,
-                                                      ", this version of Eidetic reads up to ",
-                                                      kFormatVersion, "; use a newer one"));
-  }
-  if (version == 0 ||
-      std::memcmp(expected, frame.data() + frame.size() - kChecksumBytes, kChecksumBytes) != 0) {
+  if (std::memcmp(expected, frame.data() + frame.size() - kChecksumBytes, kChecksumBytes) != 0) {
     return absl::DataLossError("the stored value's checksum is wrong");
+  }
+  // The frame is the same in every format (docs/upgrades.md): this one is whole.
+  const auto version = static_cast<uint8_t>(frame[0]);
+  if (version == 0) return absl::DataLossError("the stored value has no format");
+  if (version > kFormatVersion) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the stored value has format ", version, ", this version of Eidetic reads up to format ",
+                     kFormatVersion, "; use the version that wrote it, or a newer one"));
   }
   return payload;
 }

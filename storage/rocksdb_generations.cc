@@ -192,7 +192,7 @@ absl::Status RocksDbLibrary::LoadGenerations(std::map<std::string, rocksdb::Colu
   }();
   absl::Status dropped;
   for (const auto& [name, handle] : found) {
-    if (loaded.ok()) {
+    if (loaded.ok() && obstacle_.empty()) {
       dropped.Update(
           FromRocksDb(db_->DropColumnFamily(handle), absl::StrCat("dropping the leftover ", name)));
     }
@@ -347,7 +347,8 @@ absl::Status RocksDbLibrary::UseModel(const GenerationRecord& model) {
                        "), not of \"", model.model_name(), "\" (", model.model_fingerprint(),
                        "); use that model, or move the library to the new one: eidetic index --model MODEL"));
     }
-    if (model.model_folder().empty() || model.model_folder() == active->record().model_folder()) {
+    if (model.model_folder().empty() || model.model_folder() == active->record().model_folder() ||
+        !obstacle_.empty()) {
       return absl::OkStatus();
     }
     record = active->record();
@@ -355,6 +356,7 @@ absl::Status RocksDbLibrary::UseModel(const GenerationRecord& model) {
     generations[record.number()] =
         std::make_shared<const RocksDbGeneration>(db_.get(), families_, active->families(), record);
   } else {
+    EIDETIC_RETURN_IF_ERROR(CheckWritable());
     record.set_number(state.last_generation() + 1);
     record.set_state(GenerationRecord::STATE_ACTIVE);
     record.set_create_time_micros(absl::ToUnixMicros(absl::Now()));
@@ -370,6 +372,7 @@ absl::Status RocksDbLibrary::UseModel(const GenerationRecord& model) {
 }
 
 absl::StatusOr<GenerationRecord> RocksDbLibrary::StartGeneration(const GenerationRecord& model) {
+  EIDETIC_RETURN_IF_ERROR(CheckWritable());
   EIDETIC_RETURN_IF_ERROR(CheckModel(model));
   const absl::MutexLock commit_lock(&commit_mutex_);
   StateRecord state = CopyState();
@@ -402,6 +405,7 @@ absl::StatusOr<GenerationRecord> RocksDbLibrary::StartGeneration(const Generatio
 
 absl::StatusOr<std::vector<absl::Status>> RocksDbLibrary::PutGenerationVectors(
     uint64_t number, absl::string_view model_fingerprint, std::vector<GenerationVectors> vectors) {
+  EIDETIC_RETURN_IF_ERROR(CheckWritable());
   const absl::MutexLock commit_lock(&commit_mutex_);
   EIDETIC_ASSIGN_OR_RETURN(const auto generation, FindGeneration(number));
   if (generation->model_fingerprint() != model_fingerprint) {
@@ -420,6 +424,7 @@ absl::StatusOr<std::vector<absl::Status>> RocksDbLibrary::PutGenerationVectors(
 }
 
 absl::Status RocksDbLibrary::SwitchGeneration(uint64_t number, const SwitchOptions& options) {
+  EIDETIC_RETURN_IF_ERROR(CheckWritable());
   const absl::MutexLock commit_lock(&commit_mutex_);
   EIDETIC_ASSIGN_OR_RETURN(const auto next, FindGeneration(number));
   EIDETIC_ASSIGN_OR_RETURN(const auto active, FindGeneration(0));
@@ -493,6 +498,7 @@ absl::Status RocksDbLibrary::SwitchGeneration(uint64_t number, const SwitchOptio
 }
 
 absl::Status RocksDbLibrary::DropGeneration(uint64_t number) {
+  EIDETIC_RETURN_IF_ERROR(CheckWritable());
   const absl::MutexLock commit_lock(&commit_mutex_);
   EIDETIC_ASSIGN_OR_RETURN(const auto generation, FindGeneration(number));
   StateRecord state = CopyState();

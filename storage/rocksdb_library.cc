@@ -13,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "proto/status_macros.h"
 #include "storage/caption_reader.h"
+#include "storage/database_lock.h"
 #include "storage/family_options.h"
 #include "storage/file_system.h"
 #include "storage/keys.h"
@@ -55,17 +56,31 @@ struct RocksDbLibrary::Writer {
 
 absl::StatusOr<std::unique_ptr<Library>> Library::Open(const std::string& directory,
                                                        const OpenOptions& options) {
+  EIDETIC_ASSIGN_OR_RETURN(std::string obstacle, ObstacleToWriting(directory));
   const bool exists = HasFormatFile(directory);
   if (!exists) {
     if (!options.create) {
       return absl::NotFoundError(
           absl::StrCat("no library in ", directory, "; make one with: eidetic index FOLDER"));
     }
+    if (!obstacle.empty()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("cannot make a library in ", directory, ": ", obstacle));
+    }
     EIDETIC_RETURN_IF_ERROR(PrepareNewDirectory(FilesOf(options), directory));
   }
-  EIDETIC_ASSIGN_OR_RETURN(auto lock,
-                           LibraryLock::Acquire(directory, options.holder_command, options.holder_address));
-  auto library = std::make_unique<RocksDbLibrary>(directory, std::move(lock), options);
+  if (!obstacle.empty() && !options.allow_read_only) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the library ", directory, " can be searched, but not changed: ", obstacle));
+  }
+  std::unique_ptr<LibraryLock> lock;
+  if (obstacle.empty()) {
+    EIDETIC_ASSIGN_OR_RETURN(lock,
+                             LibraryLock::Acquire(directory, options.holder_command, options.holder_address));
+  } else {
+    EIDETIC_ASSIGN_OR_RETURN(lock, LibraryLock::AcquireShared(directory));
+  }
+  auto library = std::make_unique<RocksDbLibrary>(directory, std::move(lock), std::move(obstacle), options);
   EIDETIC_RETURN_IF_ERROR(library->Start(options));
   return std::unique_ptr<Library>(std::move(library));
 }
@@ -125,6 +140,8 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
   db_options.keep_log_file_num = 2;
   db_options.max_log_file_size = 4 << 20;
   db_options.info_log_level = rocksdb::WARN_LEVEL;
+  // Otherwise the machine's name is written into every file.
+  db_options.db_host_id = "";
   db_options.bytes_per_sync = 1 << 20;
   // When to go on after an error that stopped writes is for DurableWriter to say.
   const auto background_errors = std::make_shared<BackgroundErrors>(event_log_);
@@ -152,9 +169,12 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
   for (const std::string& name : names) {
     descriptors.emplace_back(name, FamilyOptions(name, block_cache_, write_buffer_));
   }
+  if (obstacle_.empty()) EIDETIC_RETURN_IF_ERROR(PrepareDatabaseLock(path));
   rocksdb::DB* db = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  const rocksdb::Status status = rocksdb::DB::Open(db_options, path, descriptors, &handles, &db);
+  const rocksdb::Status status =
+      obstacle_.empty() ? rocksdb::DB::Open(db_options, path, descriptors, &handles, &db)
+                        : rocksdb::DB::OpenForReadOnly(db_options, path, descriptors, &handles, &db);
   if (!status.ok()) {
     const absl::Status mapped = FromRocksDb(status, absl::StrCat("opening the database of ", directory_));
     if (!status.IsCorruption()) return mapped;
@@ -169,11 +189,13 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
   families_.captions = handles_[4];
   families_.changes = handles_[5];
   families_.meta = handles_[6];
-  writer_ =
-      std::make_unique<DurableWriter>(db_.get(), families_.meta, background_errors,
-                                      DurableWriterOptions{.directory = directory_,
-                                                           .event_log = event_log_,
-                                                           .health_observer = options.write_health_observer});
+  if (obstacle_.empty()) {
+    writer_ = std::make_unique<DurableWriter>(
+        db_.get(), families_.meta, background_errors,
+        DurableWriterOptions{.directory = directory_,
+                             .event_log = event_log_,
+                             .health_observer = options.write_health_observer});
+  }
   std::map<std::string, rocksdb::ColumnFamilyHandle*> of_generations;
   for (size_t i = kFixedFamilies; i < handles.size(); ++i) of_generations[handles[i]->GetName()] = handles[i];
   EIDETIC_RETURN_IF_ERROR(LoadState());
@@ -187,12 +209,29 @@ absl::Status RocksDbLibrary::LoadState() {
   return absl::OkStatus();
 }
 
+absl::Status RocksDbLibrary::CheckWritable() const {
+  if (obstacle_.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("the library ", directory_, " is open for reading alone: ", obstacle_,
+                   "; make it writable and open it anew (restart the server), or write to a copy of it"));
+}
+
+WriteHealth RocksDbLibrary::write_health() const {
+  if (writer_ != nullptr) return writer_->health();
+  return {.ok = false,
+          .since = open_time_,
+          .reason = DiskTroubleName(DiskTrouble::kReadOnly),
+          .detail = obstacle_};
+}
+
 absl::Status RocksDbLibrary::SetHolderAddress(absl::string_view address) {
+  if (!obstacle_.empty()) return absl::OkStatus();
   return lock_->SetAddress(std::string(address));
 }
 
 absl::StatusOr<std::vector<absl::Status>> RocksDbLibrary::Commit(std::vector<Mutation> mutations,
                                                                  absl::string_view model_fingerprint) {
+  EIDETIC_RETURN_IF_ERROR(CheckWritable());
   Writer writer;
   writer.mutations = &mutations;
   writer.model_fingerprint = model_fingerprint;
@@ -421,6 +460,7 @@ uint64_t RocksDbLibrary::WaitForChange(uint64_t sequence, absl::Time deadline) c
 }
 
 absl::Status RocksDbLibrary::TrimChanges(uint64_t sequence) {
+  EIDETIC_RETURN_IF_ERROR(CheckWritable());
   while (true) {
     const absl::MutexLock commit_lock(&commit_mutex_);
     v1::StateRecord state;

@@ -21,6 +21,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "storage/column_families.h"
 #include "storage/durable_writer.h"
 #include "storage/event_log.h"
@@ -35,17 +37,22 @@ namespace eidetic::storage {
 
 class RocksDbLibrary final : public Library {
  public:
-  RocksDbLibrary(std::string directory, std::unique_ptr<LibraryLock> lock, const OpenOptions& options)
+  // `obstacle` to writing: empty, or the library is opened for reading alone.
+  // `lock` is null when nobody can be kept out meanwhile.
+  RocksDbLibrary(std::string directory, std::unique_ptr<LibraryLock> lock, std::string obstacle,
+                 const OpenOptions& options)
       : directory_(std::move(directory)),
         event_log_(options.event_log),
         commit_observer_(options.commit_observer),
-        lock_(std::move(lock)) {}
+        lock_(std::move(lock)),
+        obstacle_(std::move(obstacle)) {}
   ~RocksDbLibrary() override;
 
   // Opens or makes the database; called once, before anything else.
   absl::Status Start(const OpenOptions& options);
 
   const std::string& directory() const override { return directory_; }
+  absl::Status CheckWritable() const override;
   absl::Status SetHolderAddress(absl::string_view address) override;
   absl::StatusOr<eidetic::storage::v1::GenerationRecord> ActiveGeneration() const override;
   absl::Status UseModel(const eidetic::storage::v1::GenerationRecord& model) override;
@@ -59,7 +66,7 @@ class RocksDbLibrary final : public Library {
   absl::Status DropGeneration(uint64_t number) override;
   absl::StatusOr<std::vector<absl::Status>> Commit(std::vector<Mutation> mutations,
                                                    absl::string_view model_fingerprint) override;
-  WriteHealth write_health() const override { return writer_->health(); }
+  WriteHealth write_health() const override;
   absl::StatusOr<eidetic::storage::v1::PathRecord> GetPath(absl::string_view path) const override;
   absl::StatusOr<Asset> GetAsset(absl::string_view asset_id) const override;
   absl::StatusOr<std::string> GetAssetId(Ordinal ordinal) const override;
@@ -122,8 +129,11 @@ class RocksDbLibrary final : public Library {
   EventLog* const event_log_;
   const std::function<void(absl::Duration, bool)> commit_observer_;
   std::unique_ptr<LibraryLock> lock_;
+  const std::string obstacle_;
+  const absl::Time open_time_ = absl::Now();
   std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
+  // Null while the library is open for reading alone.
   std::unique_ptr<DurableWriter> writer_;
   std::shared_ptr<rocksdb::Cache> block_cache_;
   size_t write_buffer_ = 0;
