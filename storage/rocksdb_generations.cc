@@ -218,18 +218,28 @@ absl::Status RocksDbLibrary::LoadGenerations(std::map<std::string, rocksdb::Colu
 absl::StatusOr<std::shared_ptr<const RocksDbGeneration>> RocksDbLibrary::CreateGeneration(
     const GenerationRecord& record) {
   EIDETIC_RETURN_IF_ERROR(writer_->Settle());
+  if (const auto spare = spare_families_.find(record.number()); spare != spare_families_.end()) {
+    return std::make_shared<const RocksDbGeneration>(db_.get(), families_, spare->second, record);
+  }
   rocksdb::ColumnFamilyHandle* handles[2] = {nullptr, nullptr};
   const std::string names[2] = {EmbeddingsFamily(record.number()), CaptionEmbeddingsFamily(record.number())};
   for (int i = 0; i < 2; ++i) {
     const rocksdb::Status created =
         db_->CreateColumnFamily(FamilyOptions(names[i], block_cache_, write_buffer_), names[i], &handles[i]);
     if (created.ok()) continue;
-    if (i == 1) db_->DestroyColumnFamilyHandle(handles[0]);
+    // The one that failed may be there all the same, when only the file of RocksDB's
+    // options could not be written.
+    for (rocksdb::ColumnFamilyHandle* handle : handles) {
+      if (handle == nullptr) continue;
+      // Otherwise the next opening drops it, as it has no record.
+      db_->DropColumnFamily(handle).PermitUncheckedError();
+      db_->DestroyColumnFamilyHandle(handle);
+    }
     return FromRocksDb(created, "making room for a model's embeddings");
   }
-  return std::make_shared<const RocksDbGeneration>(
-      db_.get(), families_, std::make_shared<const GenerationFamilies>(db_.get(), handles[0], handles[1]),
-      record);
+  const auto families = std::make_shared<const GenerationFamilies>(db_.get(), handles[0], handles[1]);
+  spare_families_[record.number()] = families;
+  return std::make_shared<const RocksDbGeneration>(db_.get(), families_, families, record);
 }
 
 absl::Status RocksDbLibrary::DropFamilies(const GenerationFamilies& families) {
@@ -365,6 +375,7 @@ absl::Status RocksDbLibrary::UseModel(const GenerationRecord& model) {
   rocksdb::WriteBatch batch;
   EIDETIC_RETURN_IF_ERROR(PutRecord(batch, families_, GenerationKey(record.number()), record));
   EIDETIC_RETURN_IF_ERROR(WriteWithState(batch, state, "setting the library's model"));
+  spare_families_.erase(record.number());
   Publish(state, std::move(generations));
   return absl::OkStatus();
 }
@@ -396,6 +407,7 @@ absl::StatusOr<GenerationRecord> RocksDbLibrary::StartGeneration(const Generatio
   rocksdb::WriteBatch batch;
   EIDETIC_RETURN_IF_ERROR(PutRecord(batch, families_, GenerationKey(record.number()), record));
   EIDETIC_RETURN_IF_ERROR(WriteWithState(batch, state, "starting a generation"));
+  spare_families_.erase(record.number());
   Publish(state, std::move(generations));
   return record;
 }

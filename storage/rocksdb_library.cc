@@ -80,6 +80,10 @@ RocksDbLibrary::~RocksDbLibrary() {
     const absl::MutexLock lock(&state_mutex_);
     generations_.clear();
   }
+  {
+    const absl::MutexLock lock(&commit_mutex_);
+    spare_families_.clear();
+  }
   for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle);
   // Nothing is lost when this fails: every acknowledged write was synced.
   db_->Close().PermitUncheckedError();

@@ -127,6 +127,10 @@ class RocksDbLibrary final : public Library {
   // Held by whoever writes the database.
   mutable absl::Mutex commit_mutex_ ABSL_ACQUIRED_BEFORE(state_mutex_);
 
+  // Empty ones whose generation has no record yet: kept when writing it failed.
+  std::map<uint64_t, std::shared_ptr<const GenerationFamilies>> spare_families_
+      ABSL_GUARDED_BY(commit_mutex_);
+
   // There since Start.
   std::optional<DurableWriter> writer_ ABSL_GUARDED_BY(commit_mutex_);
 
