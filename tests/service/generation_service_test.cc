@@ -104,7 +104,8 @@ class GenerationServiceTest : public ::testing::Test {
     eidetic::v1::ListGenerationsResponse response;
     EXPECT_TRUE(Generations()->ListGenerations(NewContext().get(), {}, &response).ok());
     std::map<uint64_t, GenerationStatus> listed;
-    for (const GenerationStatus& generation : response.generations()) listed[generation.number()] = generation;
+    for (const GenerationStatus& generation : response.generations())
+      listed[generation.number()] = generation;
     return listed;
   }
 
