@@ -97,7 +97,8 @@ class EmbeddedSearchEngine final : public SearchEngine {
                                   saved_kind_ == indexes_->images().kind())) {
         return absl::OkStatus();
       }
-      info = {.generation = indexes_->generation(),
+      info = {.database_id = indexes_->database_id(),
+              .generation = indexes_->generation(),
               .epoch = epoch_ + 1,
               .last_sequence = indexes_->last_sequence(),
               .dimension = static_cast<uint32_t>(indexes_->dimension()),
@@ -124,6 +125,7 @@ class EmbeddedSearchEngine final : public SearchEngine {
     const absl::ReaderMutexLock lock(&mutex_);
     status.origin = origin_;
     status.origin_detail = origin_detail_;
+    status.rejections = rejections_;
     if (indexes_ == nullptr) return status;
     status.kind = indexes_->images().kind();
     status.vectors = indexes_->images().size();
@@ -191,6 +193,9 @@ class EmbeddedSearchEngine final : public SearchEngine {
       EIDETIC_ASSIGN_OR_RETURN(const Snapshot snapshot, ReadSnapshot(folder_, files_));
       const SnapshotInfo& info = snapshot.info;
       epoch_ = info.epoch;
+      if (info.database_id != library_->database_id()) {
+        return absl::DataLossError("the snapshot is of another database");
+      }
       if (info.generation != generation.number() ||
           info.model_fingerprint != generation.model_fingerprint() ||
           info.dimension != generation.dimension()) {
@@ -208,8 +213,18 @@ class EmbeddedSearchEngine final : public SearchEngine {
       saved_kind_ = indexes->images().kind();
       return indexes;
     }();
-    if (!loaded.ok()) lack_ = std::string(loaded.status().message());
+    if (!loaded.ok()) NoteRejection(loaded.status());
     return loaded;
+  }
+
+  // None, or one from before the change log begins, is no damage.
+  void NoteRejection(const absl::Status& reason) {
+    lack_ = std::string(reason.message());
+    if (absl::IsNotFound(reason) || absl::IsOutOfRange(reason)) return;
+    const absl::MutexLock lock(&mutex_);
+    ++rejections_.count;
+    rejections_.last_reason = lack_;
+    rejections_.last_time = absl::Now();
   }
 
   void SetOrigin(const std::string& origin, const std::string& detail) {
@@ -341,6 +356,7 @@ class EmbeddedSearchEngine final : public SearchEngine {
   std::unique_ptr<LibraryIndexes> indexes_ ABSL_GUARDED_BY(mutex_);
   std::string origin_ ABSL_GUARDED_BY(mutex_);
   std::string origin_detail_ ABSL_GUARDED_BY(mutex_);
+  SnapshotRejections rejections_ ABSL_GUARDED_BY(mutex_);
 
   std::string lack_;
   std::atomic<uint64_t> snapshot_bytes_ = 0;

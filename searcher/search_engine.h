@@ -61,6 +61,13 @@ struct CaptionMatches {
   SearchTrace trace;
 };
 
+// Snapshots that were damaged, or not this library's, since the engine opened.
+struct SnapshotRejections {
+  uint64_t count = 0;
+  std::string last_reason;
+  absl::Time last_time;
+};
+
 struct SearchEngineStatus {
   IndexKind kind = IndexKind::kExact;
   bool building = false;
@@ -72,6 +79,7 @@ struct SearchEngineStatus {
   // "snapshot", "rebuilt" or "empty", and why a snapshot was not used.
   std::string origin;
   std::string origin_detail;
+  SnapshotRejections rejections;
 };
 
 class SearchEngine {

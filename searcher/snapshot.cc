@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include <limits>
 #include <set>
 #include <utility>
 #include <vector>
@@ -59,7 +60,15 @@ absl::Status RemoveOthers(storage::FileSystem& files, const std::string& folder,
 template <typename Number>
 bool GetNumber(const Json& json, const char* key, Number& number) {
   if (!json.contains(key) || !json[key].is_number_unsigned()) return false;
-  number = json[key].get<Number>();
+  const auto value = json[key].get<uint64_t>();
+  if (value > std::numeric_limits<Number>::max()) return false;
+  number = static_cast<Number>(value);
+  return true;
+}
+
+bool GetText(const Json& json, const char* key, std::string& text) {
+  if (!json.contains(key) || !json[key].is_string()) return false;
+  text = json[key].get<std::string>();
   return true;
 }
 
@@ -68,8 +77,11 @@ bool GetNumber(const Json& json, const char* key, Number& number) {
 absl::StatusOr<uint64_t> WriteSnapshot(const std::string& folder, const SnapshotInfo& info,
                                        const std::map<std::string, std::string>& parts,
                                        storage::FileSystem& files) {
+  // A cache: whatever else stands in its folder's place makes room.
+  if (!files.IsDirectory(folder)) EIDETIC_RETURN_IF_ERROR(files.RemoveAll(folder));
   EIDETIC_RETURN_IF_ERROR(storage::CreateDirectoriesDurably(files, folder));
   Json manifest = {{"format", kFormat},
+                   {"database_id", info.database_id},
                    {"generation", info.generation},
                    {"epoch", info.epoch},
                    {"last_sequence", info.last_sequence},
@@ -100,30 +112,31 @@ absl::StatusOr<Snapshot> ReadSnapshot(const std::string& folder, storage::FileSy
   SnapshotInfo& info = snapshot.info;
   if (!GetNumber(manifest, "generation", info.generation) || !GetNumber(manifest, "epoch", info.epoch) ||
       !GetNumber(manifest, "last_sequence", info.last_sequence) ||
-      !GetNumber(manifest, "dimension", info.dimension) || !manifest.contains("model_fingerprint") ||
-      !manifest["model_fingerprint"].is_string() || !manifest.contains("files") ||
+      !GetNumber(manifest, "dimension", info.dimension) ||
+      !GetText(manifest, "database_id", info.database_id) ||
+      !GetText(manifest, "model_fingerprint", info.model_fingerprint) || !manifest.contains("files") ||
       !manifest["files"].is_array()) {
     return malformed;
   }
-  info.model_fingerprint = manifest["model_fingerprint"].get<std::string>();
   for (const Json& file : manifest["files"]) {
     uint64_t size = 0;
-    if (!file.is_object() || !GetNumber(file, "size", size) || !file.contains("part") ||
-        !file["part"].is_string() || !file.contains("name") || !file["name"].is_string() ||
-        !file.contains("xxh3_128") || !file["xxh3_128"].is_string()) {
+    std::string part;
+    std::string name;
+    std::string checksum;
+    if (!file.is_object() || !GetNumber(file, "size", size) || !GetText(file, "part", part) ||
+        !GetText(file, "name", name) || !GetText(file, "xxh3_128", checksum)) {
       return malformed;
     }
-    const auto name = file["name"].get<std::string>();
-    if (name.empty() || absl::StrContains(name, "/")) return malformed;
+    if (snapshot.parts.contains(part) || name.empty() || absl::StrContains(name, "/")) return malformed;
     const std::string path = absl::StrCat(folder, "/", name);
     absl::StatusOr<std::string> bytes = files.ReadFile(path, size, size);
     if (absl::IsNotFound(bytes.status())) return absl::DataLossError(absl::StrCat(path, " is missing"));
     EIDETIC_RETURN_IF_ERROR(bytes.status());
-    if (Checksum(*bytes) != file["xxh3_128"].get<std::string>()) {
+    if (Checksum(*bytes) != checksum) {
       return absl::DataLossError(absl::StrCat(path, " has a wrong checksum"));
     }
     snapshot.total_bytes += bytes->size();
-    snapshot.parts[file["part"].get<std::string>()] = *std::move(bytes);
+    snapshot.parts[part] = *std::move(bytes);
   }
   return snapshot;
 }

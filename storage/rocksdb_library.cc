@@ -174,6 +174,7 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
         absl::StrCat(mapped.message(), "; restore the library from a backup, or delete it and index anew"));
   }
   db_.reset(db);
+  EIDETIC_RETURN_IF_ERROR(FromRocksDb(db_->GetDbIdentity(database_id_), "reading the database's id"));
   families_.assets = handles_[1];
   families_.ordinals = handles_[2];
   families_.paths = handles_[3];
