@@ -20,6 +20,7 @@
 #include "storage/library_folder.h"
 #include "storage/mutation_writer.h"
 #include "storage/record_codec.h"
+#include "storage/recovery_check.h"
 #include "storage/rocksdb_status.h"
 
 namespace eidetic::storage {
@@ -104,8 +105,10 @@ absl::StatusOr<std::optional<LibraryHolder>> Library::ReadHolder(const std::stri
 RocksDbLibrary::~RocksDbLibrary() {
   if (db_ == nullptr) return;
   for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle);
-  // Nothing is lost when this fails: every acknowledged write was synced.
-  db_->Close().PermitUncheckedError();
+  // Nothing is lost when this fails: every acknowledged write was synced. What is
+  // missing then is the seal, and the next start recovers as after a crash.
+  const bool synced = db_->SyncWAL().ok();
+  if (db_->Close().ok() && synced && whole_) seal_->MarkClosed(last_sequence()).IgnoreError();
 }
 
 absl::Status RocksDbLibrary::Start(const OpenOptions& options) {
@@ -114,16 +117,23 @@ absl::Status RocksDbLibrary::Start(const OpenOptions& options) {
   if (exists) EIDETIC_RETURN_IF_ERROR(CheckFormatFile(directory_));
   std::error_code error;
   if (exists && !fs::exists(absl::StrCat(DatabasePath(directory_), "/CURRENT"), error)) {
-    return absl::DataLossError(
-        absl::StrCat("the library ", directory_,
-                     " has lost its database (folder rocksdb/); restore it from a backup, or "
-                     "delete the library and index anew"));
+    return absl::DataLossError(absl::StrCat(
+        "the library ", directory_, " has lost its database (folder rocksdb/)", RepairAdvice(directory_)));
   }
+  seal_ = std::make_unique<DatabaseSeal>(directory_, FilesOf(options),
+                                         options.env != nullptr ? *options.env : *rocksdb::Env::Default());
+  if (exists) EIDETIC_RETURN_IF_ERROR(seal_->Check());
   EIDETIC_RETURN_IF_ERROR(OpenDatabase(/*create=*/!exists, options));
-  EIDETIC_RETURN_IF_ERROR(LoadState());
+  EIDETIC_RETURN_IF_ERROR(AddContext(LoadState(), absl::StrCat("opening the library ", directory_)));
+  if (last_sequence() < seal_->least_sequence()) {
+    return absl::DataLossError(absl::StrCat("the database of ", directory_, " is at change ", last_sequence(),
+                                            ", but had reached ", seal_->least_sequence(),
+                                            RepairAdvice(directory_)));
+  }
   // Last, so that a library with this file is a whole one.
-  if (!exists) return WriteFormatFile(FilesOf(options), directory_);
-  return absl::OkStatus();
+  if (!exists) EIDETIC_RETURN_IF_ERROR(WriteFormatFile(FilesOf(options), directory_));
+  whole_ = true;
+  return seal_->Refresh(*db_, last_sequence());
 }
 
 absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& options) {
@@ -165,13 +175,23 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
   for (const std::string& name : names) {
     descriptors.emplace_back(name, FamilyOptions(name, block_cache_, write_buffer_));
   }
+  if (!create) {
+    if (!seal_->was_closed()) {
+      const absl::Status checked = CheckRecovery(db_options, path, seal_->least_sequence());
+      if (absl::IsDataLoss(checked)) {
+        return absl::DataLossError(absl::StrCat(
+            "the database of ", directory_, " is damaged: ", checked.message(), RepairAdvice(directory_)));
+      }
+      EIDETIC_RETURN_IF_ERROR(AddContext(checked, absl::StrCat("the database of ", directory_)));
+    }
+    EIDETIC_RETURN_IF_ERROR(seal_->MarkOpen());
+  }
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(db_options, path, descriptors, &handles_, &db);
   if (!status.ok()) {
     const absl::Status mapped = FromRocksDb(status, absl::StrCat("opening the database of ", directory_));
-    if (!status.IsCorruption()) return mapped;
-    return absl::DataLossError(
-        absl::StrCat(mapped.message(), "; restore the library from a backup, or delete it and index anew"));
+    if (!status.IsCorruption() && !status.IsPathNotFound()) return mapped;
+    return absl::DataLossError(absl::StrCat(mapped.message(), RepairAdvice(directory_)));
   }
   db_.reset(db);
   EIDETIC_RETURN_IF_ERROR(FromRocksDb(db_->GetDbIdentity(database_id_), "reading the database's id"));
@@ -258,6 +278,7 @@ absl::Status RocksDbLibrary::UseModel(const GenerationRecord& model) {
   rocksdb::WriteOptions sync;
   sync.sync = true;
   if (written.ok()) written = db_->Write(sync, &batch);
+  if (!written.ok()) seal_->NoteFailedWrite();
   EIDETIC_RETURN_IF_ERROR(FromRocksDb(written, "setting the library's model"));
   return LoadState();
 }
@@ -319,14 +340,23 @@ absl::Status RocksDbLibrary::WriteGroup(std::span<Writer* const> group) {
   }
   absl::Status written = batch.Write();
   if (absl::IsResourceExhausted(written) || absl::IsUnavailable(written)) {
+    seal_->NoteFailedWrite();
     // After a full disk RocksDB refuses writes until told to go on; there may be
     // room again.
     if (db_->Resume().ok()) written = batch.Write();
   }
-  EIDETIC_RETURN_IF_ERROR(written);
-  const absl::MutexLock lock(&state_mutex_);
-  state_ = batch.state();
-  return absl::OkStatus();
+  {
+    const absl::MutexLock lock(&state_mutex_);
+    if (written.ok()) state_ = batch.state();
+  }
+  NoteWrite(written, batch.state().last_sequence());
+  return written;
+}
+
+void RocksDbLibrary::NoteWrite(const absl::Status& written, uint64_t last_sequence) {
+  if (!written.ok()) return seal_->NoteFailedWrite();
+  // A seal that could not be written promises less; the write itself is durable.
+  seal_->RefreshIfDue(*db_, last_sequence).IgnoreError();
 }
 
 absl::StatusOr<PathRecord> RocksDbLibrary::GetPath(absl::string_view path) const {
@@ -542,6 +572,7 @@ absl::Status RocksDbLibrary::TrimChanges(uint64_t sequence) {
     rocksdb::WriteOptions sync;
     sync.sync = true;
     if (written.ok()) written = db_->Write(sync, &batch);
+    if (!written.ok()) seal_->NoteFailedWrite();
     EIDETIC_RETURN_IF_ERROR(FromRocksDb(written, "trimming the change log"));
     const absl::MutexLock lock(&state_mutex_);
     state_ = state;

@@ -21,6 +21,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "storage/column_families.h"
+#include "storage/database_seal.h"
 #include "storage/library.h"
 #include "storage/library_lock.h"
 
@@ -76,10 +77,18 @@ class RocksDbLibrary final : public Library {
   // Applies the writers' mutations to one batch and writes it.
   absl::Status WriteGroup(std::span<Writer* const> group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(commit_mutex_);
 
+  // After a write of the database.
+  void NoteWrite(const absl::Status& written, uint64_t last_sequence)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(commit_mutex_);
+
   const std::string directory_;
   std::unique_ptr<LibraryLock> lock_;
+  // Set by Start.
+  std::unique_ptr<DatabaseSeal> seal_;
   std::unique_ptr<rocksdb::DB> db_;
   std::string database_id_;
+  // Start went well.
+  bool whole_ = false;
   std::shared_ptr<rocksdb::Cache> block_cache_;
   size_t write_buffer_ = 0;
   // All handles, the active ones named in families_. Written by Start and
