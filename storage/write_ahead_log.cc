@@ -7,6 +7,8 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/str_cat.h"
+
 namespace eidetic::storage {
 namespace {
 
@@ -73,7 +75,8 @@ class Scanner {
       in_batch_ = true;
     }
     if (!in_batch_) return;
-    header_.append(payload.substr(0, kBatchHeaderBytes - std::min(header_.size(), kBatchHeaderBytes)));
+    absl::StrAppend(&header_,
+                    payload.substr(0, kBatchHeaderBytes - std::min(header_.size(), kBatchHeaderBytes)));
     if (type != kFull && type != kLast) return;
     in_batch_ = false;
     if (header_.size() < kBatchHeaderBytes) return;
