@@ -78,6 +78,9 @@ absl::Status DatabaseSeal::CheckFolder() const {
 absl::Status DatabaseSeal::Check() {
   EIDETIC_RETURN_IF_ERROR(CheckFolder());
   const std::string path = absl::StrCat(directory_, "/SEAL");
+  std::error_code error;
+  const fs::file_status type = fs::symlink_status(path, error);
+  if (fs::exists(type) && !fs::is_regular_file(type)) return Damage(absl::StrCat(path, " is not a file"));
   const absl::StatusOr<std::string> text = files_.ReadFile(path, 0, kMaxSealBytes);
   // A library of before there were seals, or one that was just made.
   if (absl::IsNotFound(text.status())) return absl::OkStatus();

@@ -108,7 +108,10 @@ RocksDbLibrary::~RocksDbLibrary() {
   // Nothing is lost when this fails: every acknowledged write was synced. What is
   // missing then is the seal, and the next start recovers as after a crash.
   const bool synced = db_->SyncWAL().ok();
-  if (db_->Close().ok() && synced && whole_) seal_->MarkClosed(last_sequence()).IgnoreError();
+  const bool closed = db_->Close().ok();
+  // Until it is gone it may still remove files.
+  db_.reset();
+  if (closed && synced && whole_) seal_->MarkClosed(last_sequence()).IgnoreError();
 }
 
 absl::Status RocksDbLibrary::Start(const OpenOptions& options) {

@@ -57,7 +57,7 @@ TEST(LibraryCrashTest, NothingAcknowledgedIsLost) {
       PutUntilKilled(directory, first, acknowledged[1]);
     }
     close(acknowledged[1]);
-    usleep(std::uniform_int_distribution<useconds_t>(5'000, 150'000)(moments));
+    usleep(std::uniform_int_distribution<useconds_t>(5'000, 400'000)(moments));
     kill(child, SIGKILL);
     int status = 0;
     waitpid(child, &status, 0);
