@@ -175,6 +175,8 @@ class EmbeddedSearchEngine final : public SearchEngine {
     absl::StatusOr<std::unique_ptr<LibraryIndexes>> loaded = LoadSnapshot(*generation);
     if (loaded.ok()) {
       SetOrigin("snapshot", "");
+    } else if (!lost_.ok()) {
+      return lost_;
     } else {
       // Exact first: it is there at once; the graph is built while it serves.
       loaded =
@@ -202,8 +204,12 @@ class EmbeddedSearchEngine final : public SearchEngine {
         return absl::DataLossError("the snapshot is of another model");
       }
       if (info.last_sequence > library_->last_sequence()) {
-        return absl::DataLossError(absl::StrCat("the snapshot is of change ", info.last_sequence,
-                                                ", the library is at ", library_->last_sequence()));
+        // It was made from what was durable: the database is what is wrong.
+        lost_ = absl::DataLossError(absl::StrCat(
+            "the database of ", library_->directory(), " has lost changes ", library_->last_sequence() + 1,
+            " to ", info.last_sequence, ", which the snapshot of its index holds; restore a backup, or save ",
+            "what can be saved: eidetic verify --repair --library ", library_->directory()));
+        return lost_;
       }
       EIDETIC_RETURN_IF_ERROR(library_->ReadChanges(info.last_sequence, 1).status());
       EIDETIC_ASSIGN_OR_RETURN(auto indexes, LibraryIndexes::Parse(snapshot));
@@ -359,6 +365,8 @@ class EmbeddedSearchEngine final : public SearchEngine {
   SnapshotRejections rejections_ ABSL_GUARDED_BY(mutex_);
 
   std::string lack_;
+  // Damage of the library that its snapshot proves.
+  absl::Status lost_;
   std::atomic<uint64_t> snapshot_bytes_ = 0;
   std::atomic<bool> building_ = false;
   std::atomic<bool> stop_ = false;

@@ -87,7 +87,8 @@ class SearchEngine {
   // Loads the snapshot in `library->directory()`/index when it is whole and of
   // the active generation, otherwise rebuilds from the library; then takes in
   // the changes since. A library without a model gives an empty engine that
-  // starts when the first embedding comes.
+  // starts when the first embedding comes. kDataLoss: the snapshot proves that the
+  // database has lost changes.
   static absl::StatusOr<std::unique_ptr<SearchEngine>> Open(storage::Library* library,
                                                             const SearchEngineOptions& options);
   virtual ~SearchEngine() = default;

@@ -1,31 +1,26 @@
 #include "searcher/snapshot.h"
 
-#include <xxhash.h>
-
-#include <limits>
 #include <set>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "nlohmann/json.hpp"
 #include "proto/status_macros.h"
+#include "storage/checked_json.h"
 
 namespace eidetic::searcher {
 namespace {
 
 using Json = nlohmann::json;
+using storage::ContentChecksum;
+using storage::GetNumber;
+using storage::GetText;
 
 constexpr int kFormat = 1;
 constexpr char kManifest[] = "MANIFEST";
 constexpr uint64_t kMaxManifestBytes = 64 << 10;
-
-std::string Checksum(const std::string& bytes) {
-  const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
-  return absl::StrFormat("%016x%016x", hash.high64, hash.low64);
-}
 
 // The manifest is one line of JSON and, on the next, its checksum.
 absl::StatusOr<Json> ReadManifest(storage::FileSystem& files, const std::string& folder) {
@@ -33,12 +28,8 @@ absl::StatusOr<Json> ReadManifest(storage::FileSystem& files, const std::string&
   absl::StatusOr<std::string> text = files.ReadFile(path, 0, kMaxManifestBytes);
   if (absl::IsNotFound(text.status())) return absl::NotFoundError("there is no snapshot");
   EIDETIC_RETURN_IF_ERROR(text.status());
-  const size_t end = text->find('\n');
-  if (end == std::string::npos || text->substr(end + 1) != Checksum(text->substr(0, end)) + "\n") {
-    return absl::DataLossError(absl::StrCat(path, " has a wrong checksum"));
-  }
-  Json json = Json::parse(text->substr(0, end), nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || !json.contains("format") || !json["format"].is_number_integer()) {
+  EIDETIC_ASSIGN_OR_RETURN(Json json, storage::DecodeCheckedJson(path, *text));
+  if (!json.contains("format") || !json["format"].is_number_integer()) {
     return absl::DataLossError(absl::StrCat(path, " is not a manifest"));
   }
   if (json["format"] != kFormat) {
@@ -55,21 +46,6 @@ absl::Status RemoveOthers(storage::FileSystem& files, const std::string& folder,
     if (keep.count(name) == 0) EIDETIC_RETURN_IF_ERROR(files.RemoveAll(absl::StrCat(folder, "/", name)));
   }
   return absl::OkStatus();
-}
-
-template <typename Number>
-bool GetNumber(const Json& json, const char* key, Number& number) {
-  if (!json.contains(key) || !json[key].is_number_unsigned()) return false;
-  const auto value = json[key].get<uint64_t>();
-  if (value > std::numeric_limits<Number>::max()) return false;
-  number = static_cast<Number>(value);
-  return true;
-}
-
-bool GetText(const Json& json, const char* key, std::string& text) {
-  if (!json.contains(key) || !json[key].is_string()) return false;
-  text = json[key].get<std::string>();
-  return true;
 }
 
 }  // namespace
@@ -94,13 +70,13 @@ absl::StatusOr<uint64_t> WriteSnapshot(const std::string& folder, const Snapshot
   for (const auto& [part, bytes] : parts) {
     const std::string name = absl::StrCat(info.generation, "-", info.epoch, ".", part);
     EIDETIC_RETURN_IF_ERROR(storage::WriteFileDurably(files, absl::StrCat(folder, "/", name), bytes));
-    listed.push_back({{"part", part}, {"name", name}, {"size", bytes.size()}, {"xxh3_128", Checksum(bytes)}});
+    listed.push_back(
+        {{"part", part}, {"name", name}, {"size", bytes.size()}, {"xxh3_128", ContentChecksum(bytes)}});
     keep.insert(name);
     total += bytes.size();
   }
-  const std::string text = manifest.dump();
   EIDETIC_RETURN_IF_ERROR(storage::WriteFileDurably(files, absl::StrCat(folder, "/", kManifest),
-                                                    absl::StrCat(text, "\n", Checksum(text), "\n")));
+                                                    storage::EncodeCheckedJson(manifest)));
   EIDETIC_RETURN_IF_ERROR(RemoveOthers(files, folder, keep));
   return total;
 }
@@ -132,7 +108,7 @@ absl::StatusOr<Snapshot> ReadSnapshot(const std::string& folder, storage::FileSy
     absl::StatusOr<std::string> bytes = files.ReadFile(path, size, size);
     if (absl::IsNotFound(bytes.status())) return absl::DataLossError(absl::StrCat(path, " is missing"));
     EIDETIC_RETURN_IF_ERROR(bytes.status());
-    if (Checksum(*bytes) != checksum) {
+    if (ContentChecksum(*bytes) != checksum) {
       return absl::DataLossError(absl::StrCat(path, " has a wrong checksum"));
     }
     snapshot.total_bytes += bytes->size();

@@ -13,6 +13,7 @@
 #include <iterator>
 #include <random>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "nlohmann/json.hpp"
@@ -119,6 +120,11 @@ class Worker final : public CorpusWorker {
     CaseResult result;
     {
       const auto engine = searcher::SearchEngine::Open(library_.get(), EngineOptions());
+      // A forged number: the database is blamed, and nothing is served.
+      if (absl::IsDataLoss(engine.status()) &&
+          absl::StrContains(engine.status().message(), "has lost changes")) {
+        return {Verdict::kDetected, engine.status().ToString()};
+      }
       if (!engine.ok()) return {Verdict::kWrong, absl::StrCat("not rebuilt: ", engine.status().ToString())};
       const searcher::SearchEngineStatus status = (*engine)->status();
       if (status.last_sequence != sample_.changes()) return {Verdict::kWrong, "not up to date"};

@@ -167,6 +167,24 @@ TEST_F(SearchEngineTest, ADoubtfulSnapshotIsNeverServed) {
   EXPECT_EQ(engine->status().vectors, 1U);
 }
 
+TEST_F(SearchEngineTest, ASnapshotAheadOfItsDatabaseProvesALoss) {
+  for (uint32_t i = 0; i < 20; ++i) Put(i);
+  // The library as a kill leaves it; then the log loses its end, and no seal says so.
+  std::filesystem::copy(folder_ / "library", folder_ / "killed", std::filesystem::copy_options::recursive);
+  ASSERT_TRUE(Open()->SaveSnapshot().ok());
+  std::filesystem::copy(folder_ / "library/index", folder_ / "killed/index",
+                        std::filesystem::copy_options::recursive);
+  for (const auto& entry : std::filesystem::directory_iterator(folder_ / "killed/rocksdb")) {
+    if (entry.path().extension() == ".log") std::filesystem::resize_file(entry.path(), entry.file_size() - 1);
+  }
+  std::filesystem::remove(folder_ / "killed/SEAL");
+  library_ = OpenTestLibrary(folder_ / "killed");
+  ASSERT_EQ(library_->last_sequence(), 19U);
+  const auto engine = SearchEngine::Open(library_.get(), {.follow_changes = false});
+  EXPECT_TRUE(absl::IsDataLoss(engine.status())) << engine.status();
+  EXPECT_THAT(std::string(engine.status().message()), HasSubstr("verify --repair"));
+}
+
 TEST_F(SearchEngineTest, ASnapshotOfAnotherLibraryIsNotServed) {
   // As many changes, the same model, other vectors.
   for (uint32_t i = 0; i < 20; ++i) Put(i);
