@@ -22,6 +22,7 @@
 #include "absl/synchronization/mutex.h"
 #include "storage/column_families.h"
 #include "storage/database_seal.h"
+#include "storage/durable_writer.h"
 #include "storage/library.h"
 #include "storage/library_lock.h"
 
@@ -102,6 +103,9 @@ class RocksDbLibrary final : public Library {
 
   // Held by whoever writes the database.
   absl::Mutex commit_mutex_ ABSL_ACQUIRED_BEFORE(state_mutex_);
+
+  // There since Start.
+  std::optional<DurableWriter> writer_ ABSL_GUARDED_BY(commit_mutex_);
 
   // What is on disk, published after the sync.
   mutable absl::Mutex state_mutex_;
