@@ -27,6 +27,7 @@ Json RepairReportToJson(const storage::RepairReport& report) {
                {"records_from_backup", report.records_from_backup},
                {"dropped_links", report.dropped_links},
                {"paths_to_read_again", report.paths_to_read_again},
+               {"lost_unnamed", report.lost_unnamed},
                {"lost_captions", report.lost_captions},
                {"last_sequence", report.last_sequence},
                {"kept_aside", storage::DisplayPath(report.kept_aside)}};
@@ -55,10 +56,16 @@ std::string DescribeRepair(const storage::RepairReport& report) {
                       report.vectors_from_snapshot, report.records_from_backup, report.vectors_from_backup));
   absl::StrAppend(&text,
                   absl::StrFormat("Lost: %d photos, %d captions; %d links that led nowhere were dropped.\n",
-                                  report.lost_assets.size(), report.lost_captions, report.dropped_links));
+                                  report.lost_assets.size() + report.lost_unnamed, report.lost_captions,
+                                  report.dropped_links));
   absl::StrAppend(&text, "The damaged database is kept in ", storage::DisplayPath(report.kept_aside),
                   "; delete it when you do not need it any more.\n");
-  if (!report.lost_assets.empty() || report.lost_captions > 0 || report.paths_to_read_again > 0) {
+  if (report.lost_unnamed > 0) {
+    absl::StrAppend(&text, absl::StrFormat("Of %d of the lost photos not even the name can be read.\n",
+                                           report.lost_unnamed));
+  }
+  if (report.lost_unnamed > 0 || !report.lost_assets.empty() || report.lost_captions > 0 ||
+      report.paths_to_read_again > 0) {
     absl::StrAppend(&text, "Run `eidetic index` on your folders: it fills the gaps.\n");
   }
   return text;

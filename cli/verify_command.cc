@@ -142,7 +142,9 @@ int RunRepair(const Command& command, const RepairArguments& arguments) {
   } else {
     std::printf("%s", DescribeRepair(*report).c_str());
   }
-  return report->lost_assets.empty() && report->lost_captions == 0 ? kDone : kInputsSkipped;
+  return report->lost_assets.empty() && report->lost_unnamed == 0 && report->lost_captions == 0
+             ? kDone
+             : kInputsSkipped;
 }
 
 }  // namespace

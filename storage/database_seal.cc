@@ -175,11 +175,13 @@ absl::Status DatabaseSeal::Refresh(rocksdb::DB& db, uint64_t last_sequence) {
 }
 
 absl::Status DatabaseSeal::RefreshIfDue(rocksdb::DB& db, uint64_t last_sequence) {
-  return absl::Now() - refreshed_ < kRefreshInterval ? absl::OkStatus() : Refresh(db, last_sequence);
+  if (absl::Now() - refreshed_ < kRefreshInterval) return absl::OkStatus();
+  // Also when it fails: not tried again with each write.
+  refreshed_ = absl::Now();
+  return Refresh(db, last_sequence);
 }
 
 absl::Status DatabaseSeal::MarkClosed(uint64_t last_sequence) {
-  if (write_failed_) return absl::OkStatus();
   EIDETIC_ASSIGN_OR_RETURN(const std::string current, Read("CURRENT"));
   const absl::string_view manifest = absl::StripSuffix(current, "\n");
   std::vector<std::string> names;

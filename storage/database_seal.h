@@ -16,7 +16,6 @@
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 
-#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -55,10 +54,8 @@ class DatabaseSeal {
   absl::Status Refresh(rocksdb::DB& db, uint64_t last_sequence);
   // As Refresh, but only when some time has passed since the last.
   absl::Status RefreshIfDue(rocksdb::DB& db, uint64_t last_sequence);
-  // A write failed: what it may have left in a log is not durable, so that the
-  // files cannot be sealed when the library is closed.
-  void NoteFailedWrite() { write_failed_ = true; }
-  // After the database was closed with all its logs synced.
+  // After the database was closed with all its logs synced, and when no write had
+  // failed: a log could hold bytes of it that are not durable.
   absl::Status MarkClosed(uint64_t last_sequence);
   // For a repair: nobody opens the library until MarkClosed.
   absl::Status MarkRepairing();
@@ -84,7 +81,6 @@ class DatabaseSeal {
   bool was_closed_ = false;
   uint64_t least_sequence_ = 0;
   absl::Time refreshed_ = absl::InfinitePast();
-  std::atomic<bool> write_failed_ = false;
 };
 
 }  // namespace eidetic::storage

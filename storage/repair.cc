@@ -106,6 +106,7 @@ class Repair {
     if (const auto state = meta_.find(kStateKey); state != meta_.end()) {
       EIDETIC_RETURN_IF_ERROR(DecodeRecord(kStateKey, state->second, state_));
       has_state_ = true;
+      counted_ = state_.asset_count();
     }
     std::string identity;
     if (rocksdb::ReadFileToString(rocksdb::Env::Default(), absl::StrCat(directory_, kDatabase, "/IDENTITY"),
@@ -247,18 +248,18 @@ class Repair {
     for (uint64_t sequence = from + 1; sequence <= newest; ++sequence)
       candidates.push_back(SequenceKey(sequence));
     std::set<uint64_t> seen;
-    salvage_->ForEach(kChangesFamily, std::move(candidates),
-                      [&](absl::string_view key, absl::string_view frame) {
-                        const auto sequence = ParseUint64Key(key);
-                        ChangeRecord change;
-                        if (!sequence.has_value() || !DecodeRecord(key, frame, change).ok()) return;
-                        newest = std::max(newest, *sequence);
-                        NoteOrdinal(change.ordinal());
-                        if (*sequence <= from) return;
-                        seen.insert(*sequence);
-                        if (change.kind() != ChangeRecord::KIND_RECORD)
-                          changed_since_.insert(change.ordinal());
-                      });
+    salvage_->ForEach(
+        kChangesFamily, std::move(candidates), [&](absl::string_view key, absl::string_view frame) {
+          const auto sequence = ParseUint64Key(key);
+          ChangeRecord change;
+          if (!sequence.has_value() || !DecodeRecord(key, frame, change).ok()) return;
+          newest = std::max(newest, *sequence);
+          NoteOrdinal(change.ordinal());
+          last_change_[change.asset_id()] = {change.ordinal(), change.kind() == ChangeRecord::KIND_DELETE};
+          if (*sequence <= from) return;
+          seen.insert(*sequence);
+          if (change.kind() != ChangeRecord::KIND_RECORD) changed_since_.insert(change.ordinal());
+        });
     log_is_whole_ = seen.size() == newest - from;
     if (newest > state_.last_sequence() && has_state_) {
       report_.damage.push_back(
@@ -297,11 +298,36 @@ class Repair {
     return std::nullopt;
   }
 
-  void Reconcile() {
+  // Assets that are named by no record of their own, and not those of which the
+  // log says that they were deleted: a table that knew it may be lost.
+  void CompleteKnown() {
     for (const auto& [path, record] : paths_) paths_of_[record.asset_id()].push_back(path);
-    for (const auto& [id, paths] : paths_of_) {
-      known_.emplace(id, std::nullopt);
+    for (const auto& [id, paths] : paths_of_) known_.emplace(id, std::nullopt);
+    for (const auto& [id, change] : last_change_) {
+      if (change.deleted) {
+        known_.erase(id);
+        assets_.erase(id);
+      } else {
+        known_.emplace(id, change.ordinal);
+      }
     }
+    if (backup_ == nullptr || known_.size() >= counted_) return;
+    // More are lost than anything names: all that the backup has may be among them.
+    std::optional<Ordinal> after;
+    while (true) {
+      const auto assets = backup_->ListAssets(after, 1'000);
+      if (!assets.ok() || assets->empty()) return;
+      for (const Asset& asset : *assets) {
+        after = asset.record.ordinal();
+        const auto change = last_change_.find(asset.asset_id);
+        if (change == last_change_.end() || !change->second.deleted)
+          known_.emplace(asset.asset_id, std::nullopt);
+      }
+    }
+  }
+
+  void Reconcile() {
+    CompleteKnown();
     std::map<Ordinal, std::string> taken;
     for (const auto& [id, known_ordinal] : known_) {
       auto found = assets_.find(id);
@@ -338,6 +364,8 @@ class Repair {
       }
       taken[ordinal] = id;
     }
+    const uint64_t accounted = assets_.size() + report_.lost_assets.size();
+    if (counted_ > accounted) report_.lost_unnamed = counted_ - accounted;
     ReconcilePaths();
     ReconcileCaptions(taken);
   }
@@ -575,6 +603,12 @@ class Repair {
   std::map<CaptionId, std::string> caption_owner_;
   std::set<Ordinal> changed_since_;  // since the snapshot
   bool log_is_whole_ = false;
+  struct LastChange {
+    Ordinal ordinal = 0;
+    bool deleted = false;
+  };
+  std::map<std::string, LastChange> last_change_;
+  uint64_t counted_ = 0;  // assets, as the state record has it
 
   // What came from elsewhere.
   std::map<Ordinal, std::vector<float>> restored_vectors_;

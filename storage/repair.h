@@ -62,6 +62,8 @@ struct RepairReport {
   uint64_t paths_to_read_again = 0;
   uint64_t lost_captions = 0;
   std::vector<LostAsset> lost_assets;
+  // Lost besides, by the library's count of assets: nothing that can be read names them.
+  uint64_t lost_unnamed = 0;
   // Files and ranges that could not be read.
   std::vector<std::string> damage;
   // Where the damaged database is now.

@@ -107,11 +107,12 @@ RocksDbLibrary::~RocksDbLibrary() {
   for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle);
   // Nothing is lost when this fails: every acknowledged write was synced. What is
   // missing then is the seal, and the next start recovers as after a crash.
-  const bool synced = db_->SyncWAL().ok();
+  const absl::MutexLock lock(&commit_mutex_);
+  const bool sealable = whole_ && !writer_->has_failed() && db_->SyncWAL().ok();
   const bool closed = db_->Close().ok();
   // Until it is gone it may still remove files.
   db_.reset();
-  if (closed && synced && whole_) seal_->MarkClosed(last_sequence()).IgnoreError();
+  if (closed && sealable) seal_->MarkClosed(last_sequence()).IgnoreError();
 }
 
 absl::Status RocksDbLibrary::Start(const OpenOptions& options) {
@@ -286,9 +287,7 @@ absl::Status RocksDbLibrary::UseModel(const GenerationRecord& model) {
   rocksdb::Status written = batch.Put(families_.meta, key, EncodeRecord(key, generation));
   if (written.ok()) written = batch.Put(families_.meta, kStateKey, EncodeRecord(kStateKey, state));
   EIDETIC_RETURN_IF_ERROR(FromRocksDb(written, "setting the library's model"));
-  const absl::Status durable = writer_->Write(batch);
-  if (!durable.ok()) seal_->NoteFailedWrite();
-  EIDETIC_RETURN_IF_ERROR(durable);
+  EIDETIC_RETURN_IF_ERROR(writer_->Write(batch));
   return LoadState();
 }
 
@@ -352,14 +351,9 @@ absl::Status RocksDbLibrary::WriteGroup(std::span<Writer* const> group) {
     const absl::MutexLock lock(&state_mutex_);
     if (written.ok()) state_ = batch.state();
   }
-  NoteWrite(written, batch.state().last_sequence());
-  return written;
-}
-
-void RocksDbLibrary::NoteWrite(const absl::Status& written, uint64_t last_sequence) {
-  if (!written.ok()) return seal_->NoteFailedWrite();
   // A seal that could not be written promises less; the write itself is durable.
-  seal_->RefreshIfDue(*db_, last_sequence).IgnoreError();
+  if (written.ok()) seal_->RefreshIfDue(*db_, batch.state().last_sequence()).IgnoreError();
+  return written;
 }
 
 absl::StatusOr<PathRecord> RocksDbLibrary::GetPath(absl::string_view path) const {
@@ -573,9 +567,7 @@ absl::Status RocksDbLibrary::TrimChanges(uint64_t sequence) {
       written = batch.Delete(families_.changes, SequenceKey(number));
     }
     EIDETIC_RETURN_IF_ERROR(FromRocksDb(written, "trimming the change log"));
-    const absl::Status durable = writer_->Write(batch);
-    if (!durable.ok()) seal_->NoteFailedWrite();
-    EIDETIC_RETURN_IF_ERROR(durable);
+    EIDETIC_RETURN_IF_ERROR(writer_->Write(batch));
     const absl::MutexLock lock(&state_mutex_);
     state_ = state;
   }

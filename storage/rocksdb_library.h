@@ -78,10 +78,6 @@ class RocksDbLibrary final : public Library {
   // Applies the writers' mutations to one batch and writes it.
   absl::Status WriteGroup(std::span<Writer* const> group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(commit_mutex_);
 
-  // After a write of the database.
-  void NoteWrite(const absl::Status& written, uint64_t last_sequence)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(commit_mutex_);
-
   const std::string directory_;
   std::unique_ptr<LibraryLock> lock_;
   // Set by Start.
