@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "proto/status_macros.h"
+#include "storage/database_seal.h"
 #include "storage/family_options.h"
 #include "storage/keys.h"
 #include "storage/record_codec.h"
@@ -162,10 +163,12 @@ class VectorWriter {
 
 // --- Opening ---
 
-absl::Status RocksDbLibrary::LoadGenerations(std::map<std::string, rocksdb::ColumnFamilyHandle*> found) {
+absl::Status RocksDbLibrary::LoadGenerations(std::map<std::string, rocksdb::ColumnFamilyHandle*> found,
+                                             const absl::Status& so_far) {
   const StateRecord state = CopyState();
   GenerationMap generations;
   const absl::Status loaded = [&]() -> absl::Status {
+    EIDETIC_RETURN_IF_ERROR(so_far);
     const std::unique_ptr<rocksdb::Iterator> iterator(
         db_->NewIterator(rocksdb::ReadOptions(), families_.meta));
     for (iterator->Seek(kGenerationKeyPrefix);
@@ -178,7 +181,8 @@ absl::Status RocksDbLibrary::LoadGenerations(std::map<std::string, rocksdb::Colu
       const auto captions = found.find(CaptionEmbeddingsFamily(record.number()));
       if (embeddings == found.end() || captions == found.end()) {
         return absl::DataLossError(absl::StrCat("the library ", directory_,
-                                                " has lost the embeddings of generation ", record.number()));
+                                                " has lost the embeddings of generation ", record.number(),
+                                                RepairAdvice(directory_)));
       }
       auto families =
           std::make_shared<const GenerationFamilies>(db_.get(), embeddings->second, captions->second);
@@ -203,12 +207,13 @@ absl::Status RocksDbLibrary::LoadGenerations(std::map<std::string, rocksdb::Colu
   for (const auto& [number, generation] : generations) {
     StateRecord counted = state;
     if (number == state.active_generation() || StandbyRowsOf(counted, number) != nullptr) continue;
-    return absl::DataLossError(
-        absl::StrCat("the library ", directory_, " has lost the counters of generation ", number));
+    return absl::DataLossError(absl::StrCat("the library ", directory_,
+                                            " has lost the counters of generation ", number,
+                                            RepairAdvice(directory_)));
   }
   if (state.active_generation() != 0 && !generations.contains(state.active_generation())) {
     return absl::DataLossError(absl::StrCat("the library ", directory_, " has lost the record of generation ",
-                                            state.active_generation()));
+                                            state.active_generation(), RepairAdvice(directory_)));
   }
   const absl::MutexLock lock(&state_mutex_);
   generations_ = std::move(generations);

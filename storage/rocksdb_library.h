@@ -21,6 +21,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "storage/column_families.h"
+#include "storage/database_seal.h"
 #include "storage/durable_writer.h"
 #include "storage/generation.h"
 #include "storage/library.h"
@@ -73,6 +74,7 @@ class RocksDbLibrary final : public Library {
       const override;
   absl::StatusOr<LibraryCounts> Counts() const override;
   uint64_t last_sequence() const override;
+  const std::string& database_id() const override { return database_id_; }
   absl::StatusOr<std::vector<Change>> ReadChanges(uint64_t sequence, int limit) const override;
   uint64_t WaitForChange(uint64_t sequence, absl::Time deadline) const override;
   absl::Status TrimChanges(uint64_t sequence) override;
@@ -91,8 +93,10 @@ class RocksDbLibrary final : public Library {
   using GenerationMap = std::map<uint64_t, std::shared_ptr<const RocksDbGeneration>>;
 
   // Reads the generations' records, takes their families out of `found` and drops
-  // those that belong to none: leftovers of a crash.
-  absl::Status LoadGenerations(std::map<std::string, rocksdb::ColumnFamilyHandle*> found);
+  // those that belong to none: leftovers of a crash. When opening has failed with
+  // `so_far`, all it does is give the handles back.
+  absl::Status LoadGenerations(std::map<std::string, rocksdb::ColumnFamilyHandle*> found,
+                               const absl::Status& so_far);
   // Makes the families of a generation that has no record yet.
   absl::StatusOr<std::shared_ptr<const RocksDbGeneration>> CreateGeneration(
       const eidetic::storage::v1::GenerationRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(commit_mutex_);
@@ -113,7 +117,12 @@ class RocksDbLibrary final : public Library {
 
   const std::string directory_;
   std::unique_ptr<LibraryLock> lock_;
+  // Set by Start.
+  std::unique_ptr<DatabaseSeal> seal_;
   std::unique_ptr<rocksdb::DB> db_;
+  std::string database_id_;
+  // Start went well.
+  bool whole_ = false;
   std::shared_ptr<rocksdb::Cache> block_cache_;
   size_t write_buffer_ = 0;
   // Those that every library has, named in families_; written by Start alone.
