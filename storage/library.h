@@ -59,8 +59,8 @@ constexpr CaptionId MakeCaptionId(Ordinal ordinal, uint32_t slot) {
 }
 constexpr Ordinal CaptionOrdinal(CaptionId id) { return static_cast<Ordinal>(id >> 32); }
 
-// Whether writes are taken. They are refused while the disk is full, read-only or
-// fails, and taken again, without a restart, soon after it works.
+// Whether writes are taken. They are refused while the disk is full or read-only,
+// and taken again soon after; after another error, once the library was reopened.
 struct WriteHealth {
   bool ok = true;
   // Since when; while it never changed, since the library was opened.
