@@ -85,9 +85,9 @@ bool DurableWriter::LogWasReplaced() const {
   return log->LogNumber() != log_in_doubt_ || log->SizeFileBytes() == 0;
 }
 
-void WriteErrorListener::OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status error,
+void WriteErrorListener::OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,
                                               bool* auto_recovery) {
-  if (error.severity() >= rocksdb::Status::kHardError) *auto_recovery = false;
+  *auto_recovery = false;
 }
 
 }  // namespace eidetic::storage

@@ -55,7 +55,8 @@ class DurableWriter {
   uint64_t log_in_doubt_ = 0;
 };
 
-// Keeps RocksDB from going on by itself after an error that stopped writes.
+// Keeps RocksDB from recovering by itself: while it tries, it refuses Resume. After
+// an error of a compaction it tries that one again all the same.
 class WriteErrorListener final : public rocksdb::EventListener {
  public:
   void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason reason, rocksdb::Status error,
