@@ -56,6 +56,14 @@ Json StatusToJson(const v1::GetStatusResponse& status, bool remote) {
                     {"since", SinceText(writes)},
                     {"reason", writes.reason()},
                     {"detail", writes.detail()}};
+  json["rejected_snapshots"] = status.rejected_snapshot_count();
+  if (status.has_last_rejected_snapshot()) {
+    json["last_rejected_snapshot"] = {
+        {"reason", status.last_rejected_snapshot().reason()},
+        {"time", absl::FormatTime("%Y-%m-%dT%H:%M:%SZ",
+                                  absl::FromUnixSeconds(status.last_rejected_snapshot().time().seconds()),
+                                  absl::UTCTimeZone())}};
+  }
   json["holder"] =
       remote ? Json({{"pid", status.holder_pid()}, {"address", status.holder_address()}}) : Json(nullptr);
   return json;
@@ -90,6 +98,12 @@ void PrintStatus(const v1::GetStatusResponse& status, bool remote) {
                                       index.origin(), index.origin_detail().empty() ? "" : ": ",
                                       index.origin_detail())
                           .c_str());
+  if (status.has_last_rejected_snapshot()) {
+    std::printf("%s\n",
+                absl::StrFormat("Snapshots  %d rejected since the start; the last: %s",
+                                status.rejected_snapshot_count(), status.last_rejected_snapshot().reason())
+                    .c_str());
+  }
   std::printf("On disk    %s database, %s index snapshot\n", Bytes(status.database_bytes()).c_str(),
               Bytes(status.snapshot_bytes()).c_str());
   if (const v1::WriteStatus& writes = status.writes(); !writes.accepted()) {

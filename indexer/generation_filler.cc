@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <optional>
 #include <span>
 #include <thread>
@@ -76,8 +77,8 @@ class FillPass {
     return error_;
   }
 
-  // Whether there was anything to do.
-  bool found_work() const { return found_work_; }
+  // Assets there was something to do for.
+  uint64_t found() const { return found_; }
 
  private:
   struct Work {
@@ -116,7 +117,7 @@ class FillPass {
           missing.embedding = false;
           if (missing.captions.empty()) continue;
         }
-        found_work_ = true;
+        ++found_;
         if (!listed_.Push({std::move(missing), std::nullopt})) return;
       }
     }
@@ -295,7 +296,7 @@ class FillPass {
   BoundedQueue<Work> prepared_;
   std::atomic<bool> stop_ = false;
   std::atomic<bool> cancelled_ = false;
-  std::atomic<bool> found_work_ = false;
+  std::atomic<uint64_t> found_ = 0;
   std::atomic<uint64_t> done_ = 0;
 
   absl::Mutex mutex_;
@@ -323,12 +324,14 @@ absl::StatusOr<FillSummary> GenerationFiller::Run(const FillCallbacks& callbacks
   for (const storage::GenerationStatus& status : generations) {
     if (status.record.number() == generation_->number()) progress.total = status.missing_embeddings;
   }
-  // Until a walk finds nothing that can be done: assets are put and changed meanwhile.
-  for (bool found_work = true; found_work && !summary.cancelled;) {
+  // Until a walk finds nothing that can be done: assets are put and changed
+  // meanwhile. Where that never ends, walks become no shorter any more.
+  for (uint64_t previous = std::numeric_limits<uint64_t>::max(); !summary.cancelled;) {
     const FailedVersions known = failed_;
     FillPass pass(library_, *generation_, encoder_, options_, known, progress, rate);
     EIDETIC_RETURN_IF_ERROR(pass.Run(callbacks, failed_, summary));
-    found_work = pass.found_work();
+    if (pass.found() == 0 || pass.found() >= previous) break;
+    previous = pass.found();
   }
   summary.seconds = absl::ToDoubleSeconds(absl::Now() - start);
   return summary;

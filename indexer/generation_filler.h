@@ -2,7 +2,8 @@
 // must still be the content that was indexed, and each caption's text, encodes
 // them with the generation's model and stores them. What is stored stays when a
 // run is stopped or killed; the next one goes on with what is missing then. What
-// changes meanwhile is done again before a run ends.
+// changes meanwhile is done too, but a run does not wait for a writer that never
+// pauses.
 //
 // Used by one thread at a time; library and encoder must outlive it and may be
 // shared.

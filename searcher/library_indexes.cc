@@ -110,6 +110,7 @@ absl::StatusOr<std::unique_ptr<LibraryIndexes>> LibraryIndexes::Build(
   const auto dimension = static_cast<int>(generation->dimension());
   auto indexes = std::unique_ptr<LibraryIndexes>(new LibraryIndexes);
   indexes->last_sequence_ = view->last_sequence();
+  indexes->database_id_ = library.database_id();
   indexes->standby_ = active.number() != generation->number();
   indexes->generation_ = std::move(generation);
   EIDETIC_ASSIGN_OR_RETURN(indexes->images_,
@@ -154,6 +155,7 @@ absl::StatusOr<std::unique_ptr<LibraryIndexes>> LibraryIndexes::Parse(
   EIDETIC_ASSIGN_OR_RETURN(indexes->captions_, parse(kCaptionsPart));
   for (const uint64_t id : indexes->captions_->Ids()) indexes->NoteCaption(id);
   indexes->last_sequence_ = snapshot.info.last_sequence;
+  indexes->database_id_ = snapshot.info.database_id;
   indexes->generation_ = std::move(generation);
   return indexes;
 }

@@ -56,7 +56,8 @@ class LibraryIndexes {
   static absl::StatusOr<std::unique_ptr<LibraryIndexes>> Build(
       const storage::Library& library, std::shared_ptr<const storage::Generation> generation,
       const BuildOptions& options);
-  // From the verified parts of a snapshot of the generation.
+  // From the verified parts of a snapshot of the generation; null: only to look at
+  // the vectors.
   static absl::StatusOr<std::unique_ptr<LibraryIndexes>> Parse(
       const Snapshot& snapshot, std::shared_ptr<const storage::Generation> generation);
 
@@ -68,6 +69,7 @@ class LibraryIndexes {
   const VectorIndex& captions() const { return *captions_; }
   int dimension() const { return images_->dimension(); }
   uint64_t last_sequence() const { return last_sequence_; }
+  const std::string& database_id() const { return database_id_; }
   const std::shared_ptr<const storage::Generation>& generation() const { return generation_; }
   // Built before the generation was the active one: what fills it is in no change
   // log, so changes are taken in once it is active, and with them what it lacked.
@@ -86,6 +88,7 @@ class LibraryIndexes {
   std::unique_ptr<VectorIndex> captions_;
   absl::flat_hash_map<storage::Ordinal, std::vector<uint64_t>> captions_of_;
   uint64_t last_sequence_ = 0;
+  std::string database_id_;
   std::shared_ptr<const storage::Generation> generation_;
   bool standby_ = false;
   std::vector<storage::Ordinal> lacked_;

@@ -62,13 +62,14 @@ class FillStream {
   // The client does not take messages any more.
   bool broken() const { return broken_; }
 
- private:
+  // Sends what waits for the next message.
   void Send() {
     if (!broken_) broken_ = !writer_->Write(next_);
     next_.clear_failures();
     last_sent_ = absl::Now();
   }
 
+ private:
   grpc::ServerWriterInterface<FillGenerationResponse>* writer_;
   // Progress stays from message to message, failures go out once.
   FillGenerationResponse next_;
@@ -214,7 +215,7 @@ class Move {
     EIDETIC_ASSIGN_OR_RETURN(std::unique_ptr<searcher::SearchEngine> engine,
                              searcher::SearchEngine::Open(session_.library.get(), options));
     auto next = std::make_shared<GenerationSession>(session_.library.get(), target_.model, std::move(engine),
-                                                    &session_.attributes);
+                                                    &session_.attributes, session_.event_log);
     absl::Status caught_up;
     {
       const absl::MutexLock gate(&session_.write_gate);
@@ -283,6 +284,8 @@ absl::Status RunFillGeneration(const FillGenerationRequest& request, LibrarySess
   eidetic::v1::FillSummary summary;
   const absl::Time start = absl::Now();
   EIDETIC_RETURN_IF_ERROR(move.Fill(callbacks, summary));
+  // Also when the switch is refused: the failures say why.
+  stream.Send();
   if (request.switch_when_filled() && !summary.cancelled()) {
     EIDETIC_RETURN_IF_ERROR(move.Switch(request.leave_out_unreadable(), callbacks, summary));
   }

@@ -16,18 +16,20 @@
 #include "searcher/search_engine.h"
 #include "service/confidence.h"
 #include "service/model_session.h"
+#include "storage/event_log.h"
 #include "storage/library.h"
 
 namespace eidetic::service {
 
 struct GenerationSession {
-  // Model and engine are of one generation.
+  // Model and engine are of one generation; `event_log` may be null.
   GenerationSession(const storage::Library* library, std::shared_ptr<ModelSession> its_model,
-                    std::unique_ptr<searcher::SearchEngine> its_engine, searcher::AttributeIndex* attributes)
+                    std::unique_ptr<searcher::SearchEngine> its_engine, searcher::AttributeIndex* attributes,
+                    storage::EventLog* event_log)
       : model(std::move(its_model)),
         engine(std::move(its_engine)),
         filtered_search(engine.get(), attributes),
-        confidence(library, engine.get(), model.get()) {}
+        confidence(library, engine.get(), model.get(), event_log) {}
 
   const std::shared_ptr<ModelSession> model;
   const std::unique_ptr<searcher::SearchEngine> engine;

@@ -61,7 +61,8 @@ void AppendLibraryMetrics(const LibrarySession& session, std::vector<MetricFamil
   page.Gauge("eidetic_library_last_sequence", "Number of the library's last change",
              static_cast<double>(last_sequence));
 
-  const searcher::SearchEngineStatus index = session.engine->status();
+  const std::shared_ptr<GenerationSession> searched = session.searched();
+  const searcher::SearchEngineStatus index = searched->engine->status();
   page.Gauge("eidetic_index_vectors", "Vectors in memory that a search may find",
              static_cast<double>(index.vectors), {{"of", "assets"}})
       .With(static_cast<double>(index.caption_vectors), {{"of", "captions"}});
@@ -74,8 +75,11 @@ void AppendLibraryMetrics(const LibrarySession& session, std::vector<MetricFamil
              index.building ? 1 : 0);
   page.Gauge("eidetic_index_snapshot_bytes", "Size of the last snapshot",
              static_cast<double>(index.snapshot_bytes));
+  page.Counter("eidetic_index_snapshots_rejected_total",
+               "Snapshots found damaged, or of another library, and replaced by a rebuilt index",
+               static_cast<double>(index.rejections.count));
 
-  const TextEmbeddingCache::Requests texts = session.model.text_cache_requests();
+  const TextEmbeddingCache::Requests texts = searched->model->text_cache_requests();
   page.Counter("eidetic_text_cache_requests_total", "Texts looked for among the embedded ones, by outcome",
                static_cast<double>(texts.hits), {{"outcome", "hit"}})
       .With(static_cast<double>(texts.misses), {{"outcome", "miss"}});

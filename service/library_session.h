@@ -49,7 +49,7 @@ class LibrarySession {
         searched_(std::make_shared<GenerationSession>(
             library.get(),
             std::make_shared<ModelSession>(library.get(), std::move(generation), model_options),
-            std::move(opened_engine), &attributes)) {}
+            std::move(opened_engine), &attributes, event_log)) {}
 
   const ServiceLimits limits;
   const ModelSessionOptions model_options;

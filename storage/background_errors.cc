@@ -25,9 +25,9 @@ void BackgroundErrors::OnBackgroundError(rocksdb::BackgroundErrorReason reason, 
   failed_ = true;
 }
 
-void BackgroundErrors::OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status error,
+void BackgroundErrors::OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,
                                             bool* auto_recovery) {
-  if (error.severity() >= rocksdb::Status::kHardError) *auto_recovery = false;
+  *auto_recovery = false;
 }
 
 void BackgroundErrors::OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo& job) {

@@ -89,6 +89,11 @@ absl::Status DurableWriter::Check(const rocksdb::Status& status, absl::string_vi
   return Refusal();
 }
 
+bool DurableWriter::has_failed() const {
+  const absl::MutexLock lock(&mutex_);
+  return has_failed_;
+}
+
 WriteHealth DurableWriter::health() const {
   const absl::MutexLock lock(&health_mutex_);
   return health_;
@@ -155,6 +160,7 @@ absl::Status DurableWriter::Probe() {
 
 void DurableWriter::Fail(State state, const rocksdb::Status& error, absl::string_view doing) {
   state_ = state;
+  has_failed_ = true;
   trouble_ = DiskTroubleOf(error);
   const WriteHealth before = health();
   const WriteHealth now = {.ok = false,

@@ -65,6 +65,10 @@ class DurableWriter {
   // counts as a failed write of which the log holds nothing.
   absl::Status Check(const rocksdb::Status& status, absl::string_view doing);
 
+  // A write has failed since the database was opened: a log that lies there still
+  // may hold bytes that are not durable.
+  bool has_failed() const ABSL_LOCKS_EXCLUDED(mutex_);
+
   WriteHealth health() const;
 
  private:
@@ -96,9 +100,10 @@ class DurableWriter {
   const DurableWriterOptions options_;
 
   // Held during a write and an attempt to go on.
-  absl::Mutex mutex_ ABSL_ACQUIRED_BEFORE(health_mutex_);
+  mutable absl::Mutex mutex_ ABSL_ACQUIRED_BEFORE(health_mutex_);
   State state_ ABSL_GUARDED_BY(mutex_) = State::kSound;
   DiskTrouble trouble_ ABSL_GUARDED_BY(mutex_) = DiskTrouble::kError;
+  bool has_failed_ ABSL_GUARDED_BY(mutex_) = false;
   // Number of the log that may hold the write in doubt; 0: could not be read.
   uint64_t log_in_doubt_ ABSL_GUARDED_BY(mutex_) = 0;
 

@@ -60,8 +60,8 @@ constexpr CaptionId MakeCaptionId(Ordinal ordinal, uint32_t slot) {
 }
 constexpr Ordinal CaptionOrdinal(CaptionId id) { return static_cast<Ordinal>(id >> 32); }
 
-// Whether writes are taken. They are refused while the disk is full, read-only or
-// fails, and taken again, without a restart, soon after it works.
+// Whether writes are taken. They are refused while the disk is full or read-only,
+// and taken again soon after; after another error, once the library was reopened.
 struct WriteHealth {
   bool ok = true;
   // Since when; while it never changed, since the library was opened.
@@ -337,6 +337,9 @@ class Library {
   // --- The change log ---
 
   virtual uint64_t last_sequence() const = 0;
+  // Names the database and so the history that change numbers count: another one
+  // after a restore or a repair.
+  virtual const std::string& database_id() const = 0;
   // Changes after `sequence`, at most `limit`. kOutOfRange when the log no
   // longer reaches back that far (the reader must start from a ReadView).
   virtual absl::StatusOr<std::vector<Change>> ReadChanges(uint64_t sequence, int limit) const = 0;

@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "proto/status_macros.h"
+#include "storage/database_seal.h"
 #include "storage/family_options.h"
 #include "storage/keys.h"
 #include "storage/record_codec.h"
@@ -162,10 +163,12 @@ class VectorWriter {
 
 // --- Opening ---
 
-absl::Status RocksDbLibrary::LoadGenerations(std::map<std::string, rocksdb::ColumnFamilyHandle*> found) {
+absl::Status RocksDbLibrary::LoadGenerations(std::map<std::string, rocksdb::ColumnFamilyHandle*> found,
+                                             const absl::Status& so_far) {
   const StateRecord state = CopyState();
   GenerationMap generations;
   const absl::Status loaded = [&]() -> absl::Status {
+    EIDETIC_RETURN_IF_ERROR(so_far);
     const std::unique_ptr<rocksdb::Iterator> iterator(
         db_->NewIterator(rocksdb::ReadOptions(), families_.meta));
     for (iterator->Seek(kGenerationKeyPrefix);
@@ -178,7 +181,8 @@ absl::Status RocksDbLibrary::LoadGenerations(std::map<std::string, rocksdb::Colu
       const auto captions = found.find(CaptionEmbeddingsFamily(record.number()));
       if (embeddings == found.end() || captions == found.end()) {
         return absl::DataLossError(absl::StrCat("the library ", directory_,
-                                                " has lost the embeddings of generation ", record.number()));
+                                                " has lost the embeddings of generation ", record.number(),
+                                                RepairAdvice(directory_)));
       }
       auto families =
           std::make_shared<const GenerationFamilies>(db_.get(), embeddings->second, captions->second);
@@ -203,12 +207,13 @@ absl::Status RocksDbLibrary::LoadGenerations(std::map<std::string, rocksdb::Colu
   for (const auto& [number, generation] : generations) {
     StateRecord counted = state;
     if (number == state.active_generation() || StandbyRowsOf(counted, number) != nullptr) continue;
-    return absl::DataLossError(
-        absl::StrCat("the library ", directory_, " has lost the counters of generation ", number));
+    return absl::DataLossError(absl::StrCat("the library ", directory_,
+                                            " has lost the counters of generation ", number,
+                                            RepairAdvice(directory_)));
   }
   if (state.active_generation() != 0 && !generations.contains(state.active_generation())) {
     return absl::DataLossError(absl::StrCat("the library ", directory_, " has lost the record of generation ",
-                                            state.active_generation()));
+                                            state.active_generation(), RepairAdvice(directory_)));
   }
   const absl::MutexLock lock(&state_mutex_);
   generations_ = std::move(generations);
@@ -218,18 +223,28 @@ absl::Status RocksDbLibrary::LoadGenerations(std::map<std::string, rocksdb::Colu
 absl::StatusOr<std::shared_ptr<const RocksDbGeneration>> RocksDbLibrary::CreateGeneration(
     const GenerationRecord& record) {
   EIDETIC_RETURN_IF_ERROR(writer_->Settle());
+  if (const auto spare = spare_families_.find(record.number()); spare != spare_families_.end()) {
+    return std::make_shared<const RocksDbGeneration>(db_.get(), families_, spare->second, record);
+  }
   rocksdb::ColumnFamilyHandle* handles[2] = {nullptr, nullptr};
   const std::string names[2] = {EmbeddingsFamily(record.number()), CaptionEmbeddingsFamily(record.number())};
   for (int i = 0; i < 2; ++i) {
     const rocksdb::Status created =
         db_->CreateColumnFamily(FamilyOptions(names[i], block_cache_, write_buffer_), names[i], &handles[i]);
     if (created.ok()) continue;
-    if (i == 1) db_->DestroyColumnFamilyHandle(handles[0]);
+    // The one that failed may be there all the same, when only the file of RocksDB's
+    // options could not be written.
+    for (rocksdb::ColumnFamilyHandle* handle : handles) {
+      if (handle == nullptr) continue;
+      // Otherwise the next opening drops it, as it has no record.
+      db_->DropColumnFamily(handle).PermitUncheckedError();
+      db_->DestroyColumnFamilyHandle(handle);
+    }
     return writer_->Check(created, "making room for a model's embeddings");
   }
-  return std::make_shared<const RocksDbGeneration>(
-      db_.get(), families_, std::make_shared<const GenerationFamilies>(db_.get(), handles[0], handles[1]),
-      record);
+  const auto families = std::make_shared<const GenerationFamilies>(db_.get(), handles[0], handles[1]);
+  spare_families_[record.number()] = families;
+  return std::make_shared<const RocksDbGeneration>(db_.get(), families_, families, record);
 }
 
 absl::Status RocksDbLibrary::DropFamilies(const GenerationFamilies& families) {
@@ -367,6 +382,7 @@ absl::Status RocksDbLibrary::UseModel(const GenerationRecord& model) {
   rocksdb::WriteBatch batch;
   EIDETIC_RETURN_IF_ERROR(PutRecord(batch, families_, GenerationKey(record.number()), record));
   EIDETIC_RETURN_IF_ERROR(WriteWithState(batch, state, "setting the library's model"));
+  spare_families_.erase(record.number());
   Publish(state, std::move(generations));
   return absl::OkStatus();
 }
@@ -399,6 +415,7 @@ absl::StatusOr<GenerationRecord> RocksDbLibrary::StartGeneration(const Generatio
   rocksdb::WriteBatch batch;
   EIDETIC_RETURN_IF_ERROR(PutRecord(batch, families_, GenerationKey(record.number()), record));
   EIDETIC_RETURN_IF_ERROR(WriteWithState(batch, state, "starting a generation"));
+  spare_families_.erase(record.number());
   Publish(state, std::move(generations));
   return record;
 }

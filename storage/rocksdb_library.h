@@ -24,6 +24,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "storage/column_families.h"
+#include "storage/database_seal.h"
 #include "storage/durable_writer.h"
 #include "storage/event_log.h"
 #include "storage/generation.h"
@@ -87,6 +88,7 @@ class RocksDbLibrary final : public Library {
       const override;
   absl::StatusOr<LibraryCounts> Counts() const override;
   uint64_t last_sequence() const override;
+  const std::string& database_id() const override { return database_id_; }
   absl::StatusOr<std::vector<Change>> ReadChanges(uint64_t sequence, int limit) const override;
   uint64_t WaitForChange(uint64_t sequence, absl::Time deadline) const override;
   absl::Status TrimChanges(uint64_t sequence) override;
@@ -105,8 +107,10 @@ class RocksDbLibrary final : public Library {
   using GenerationMap = std::map<uint64_t, std::shared_ptr<const RocksDbGeneration>>;
 
   // Reads the generations' records, takes their families out of `found` and drops
-  // those that belong to none: leftovers of a crash.
-  absl::Status LoadGenerations(std::map<std::string, rocksdb::ColumnFamilyHandle*> found);
+  // those that belong to none: leftovers of a crash. When opening has failed with
+  // `so_far`, all it does is give the handles back.
+  absl::Status LoadGenerations(std::map<std::string, rocksdb::ColumnFamilyHandle*> found,
+                               const absl::Status& so_far);
   // Makes the families of a generation that has no record yet.
   absl::StatusOr<std::shared_ptr<const RocksDbGeneration>> CreateGeneration(
       const eidetic::storage::v1::GenerationRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(commit_mutex_);
@@ -131,10 +135,15 @@ class RocksDbLibrary final : public Library {
   std::unique_ptr<LibraryLock> lock_;
   const std::string obstacle_;
   const absl::Time open_time_ = absl::Now();
+  // Set by Start.
+  std::unique_ptr<DatabaseSeal> seal_;
   std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
   // Null while the library is open for reading alone.
   std::unique_ptr<DurableWriter> writer_;
+  std::string database_id_;
+  // Start went well.
+  bool whole_ = false;
   std::shared_ptr<rocksdb::Cache> block_cache_;
   size_t write_buffer_ = 0;
   // Those that every library has, named in families_; written by Start alone.
@@ -147,6 +156,10 @@ class RocksDbLibrary final : public Library {
 
   // Held by whoever writes the database.
   mutable absl::Mutex commit_mutex_ ABSL_ACQUIRED_BEFORE(state_mutex_);
+
+  // Empty ones whose generation has no record yet: kept when writing it failed.
+  std::map<uint64_t, std::shared_ptr<const GenerationFamilies>> spare_families_
+      ABSL_GUARDED_BY(commit_mutex_);
 
   // What is on disk, published after the sync.
   mutable absl::Mutex state_mutex_;

@@ -246,7 +246,7 @@ class EveryOperationTest : public DiskFailureTest, public testing::WithParamInte
 TEST_P(EveryOperationTest, ComesBackWhereverTheTroubleBegins) {
   int refusals = 0;
   int number = 0;
-  for (uint64_t nth = 1; nth <= 40; ++nth) {
+  for (uint64_t nth = 1; nth <= 24; ++nth) {
     disk_.AddFault({.operation = DiskOperation::kAnyChange,
                     .nth = nth,
                     .effect = GetParam(),
@@ -263,7 +263,7 @@ TEST_P(EveryOperationTest, ComesBackWhereverTheTroubleBegins) {
     if (nth % 10 == 0) ExpectAllThere();
     if (nth % 4 == 0) Open();
   }
-  EXPECT_EQ(refusals, 40);
+  EXPECT_EQ(refusals, 24);
   Open();
   ExpectAllThere();
 }

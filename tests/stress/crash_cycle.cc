@@ -75,7 +75,9 @@ class Cycle {
     engine.generation = searched->generation;
     EIDETIC_ASSIGN_OR_RETURN(searched->engine, searcher::SearchEngine::Open(library_.get(), engine));
     searches_.Set(searched);
+    // Without the generation, which must not outlive the library.
     engine_options_ = engine;
+    engine_options_.generation = nullptr;
     EIDETIC_ASSIGN_OR_RETURN(journal_, Journal::Open(options_.directory + "/journal", options_.writers));
     CheckResult result = CheckLibrary(*library_, *searched->engine, *journal_, random_);
     // Reading needs power too.
