@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <filesystem>
@@ -79,11 +80,12 @@ absl::Status CheckFormatFile(const std::string& directory) {
 absl::Status PrepareNewDirectory(FileSystem& files, const std::string& directory) {
   EIDETIC_RETURN_IF_ERROR(CreateDirectoriesDurably(files, directory));
   EIDETIC_ASSIGN_OR_RETURN(const std::vector<std::string> names, files.ListDirectory(directory));
+  // Another process has made one this very moment.
+  if (std::find(names.begin(), names.end(), "LIBRARY") != names.end()) return absl::OkStatus();
   for (const std::string& name : names) {
     // What an attempt that was killed half-way may have left.
-    // LIBRARY: another process has made one this very moment.
-    if (name != "LOCK" && name != "LOCK.tmp" && name != "LIBRARY" && name != "LIBRARY.tmp" &&
-        name != "rocksdb" && name != "index" && name != "eidetic.sock") {
+    if (name != "LOCK" && name != "LOCK.tmp" && name != "LIBRARY.tmp" && name != "rocksdb" &&
+        name != "index" && name != "eidetic.sock") {
       return absl::FailedPreconditionError(
           absl::StrCat("the folder ", directory,
                        " holds other things and no library; name an empty or a new "

@@ -93,7 +93,7 @@ absl::StatusOr<std::optional<LibraryHolder>> Library::ReadHolder(const std::stri
 RocksDbLibrary::~RocksDbLibrary() {
   if (db_ == nullptr) return;
   // Before the database closes, which ends what the writer's own thread may do.
-  const bool sealable = whole_ && writer_ != nullptr && !writer_->has_failed() && db_->SyncWAL().ok();
+  const bool sealable = whole_ && !writer_->has_failed() && db_->SyncWAL().ok();
   writer_ = nullptr;
   {
     const absl::MutexLock lock(&state_mutex_);
@@ -128,9 +128,11 @@ absl::Status RocksDbLibrary::Start(const OpenOptions& options) {
   EIDETIC_RETURN_IF_ERROR(OpenDatabase(/*create=*/!exists, options));
   // Last, so that a library with this file is a whole one.
   if (!exists) EIDETIC_RETURN_IF_ERROR(WriteFormatFile(FilesOf(options), directory_));
-  whole_ = true;
   // Open for reading alone it is neither sealed nor changed.
-  if (obstacle_.empty()) EIDETIC_RETURN_IF_ERROR(seal_->Refresh(*db_, last_sequence()));
+  if (!obstacle_.empty()) return absl::OkStatus();
+  // Open for reading alone it is neither sealed nor changed.
+  whole_ = obstacle_.empty();
+  if (whole_) EIDETIC_RETURN_IF_ERROR(seal_->Refresh(*db_, last_sequence()));
   ReportEvent(event_log_, EventSeverity::kInfo, "library_opened",
               {{"library", DisplayPath(directory_)}, {"last_sequence", last_sequence()}});
   return absl::OkStatus();

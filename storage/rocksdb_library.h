@@ -142,7 +142,7 @@ class RocksDbLibrary final : public Library {
   // Null while the library is open for reading alone.
   std::unique_ptr<DurableWriter> writer_;
   std::string database_id_;
-  // Start went well.
+  // Start went well, and writes are taken.
   bool whole_ = false;
   std::shared_ptr<rocksdb::Cache> block_cache_;
   size_t write_buffer_ = 0;
