@@ -129,8 +129,6 @@ absl::Status RocksDbLibrary::Start(const OpenOptions& options) {
   // Last, so that a library with this file is a whole one.
   if (!exists) EIDETIC_RETURN_IF_ERROR(WriteFormatFile(FilesOf(options), directory_));
   // Open for reading alone it is neither sealed nor changed.
-  if (!obstacle_.empty()) return absl::OkStatus();
-  // Open for reading alone it is neither sealed nor changed.
   whole_ = obstacle_.empty();
   if (whole_) EIDETIC_RETURN_IF_ERROR(seal_->Refresh(*db_, last_sequence()));
   ReportEvent(event_log_, EventSeverity::kInfo, "library_opened",
