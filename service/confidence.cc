@@ -9,7 +9,6 @@
 #include "absl/strings/str_cat.h"
 #include "proto/status_macros.h"
 #include "searcher/background_queries.h"
-#include "storage/file_system.h"
 
 namespace eidetic::service {
 namespace {
@@ -39,8 +38,12 @@ void Append(std::vector<float>& rows, std::span<const float> row) {
 }  // namespace
 
 Confidence::Confidence(const storage::Library* library, const searcher::SearchEngine* engine,
-                       ModelSession* model, storage::EventLog* event_log)
-    : library_(library), engine_(engine), model_(model), event_log_(event_log) {}
+                       ModelSession* model, storage::FileSystem* files, storage::EventLog* event_log)
+    : library_(library),
+      engine_(engine),
+      model_(model),
+      files_(files != nullptr ? *files : storage::PosixFileSystem()),
+      event_log_(event_log) {}
 
 std::string Confidence::Path() const { return absl::StrCat(library_->directory(), "/calibration"); }
 
@@ -78,8 +81,7 @@ absl::StatusOr<std::shared_ptr<const ScoreCalibration>> Confidence::Current(
   SetLast(current);
   if (!library_->CheckWritable().ok()) return current;
   // On a full disk it is made again next time.
-  const absl::Status kept =
-      storage::WriteFileDurably(storage::PosixFileSystem(), Path(), current->Serialize());
+  const absl::Status kept = storage::WriteFileDurably(files_, Path(), current->Serialize());
   if (!kept.ok() && !std::exchange(told_not_kept_, true)) {
     ReportEvent(event_log_, storage::EventSeverity::kWarning, "calibration_not_kept",
                 {{"code", absl::StatusCodeToString(kept.code())}, {"detail", kept.message()}});
@@ -88,7 +90,7 @@ absl::StatusOr<std::shared_ptr<const ScoreCalibration>> Confidence::Current(
 }
 
 void Confidence::ReadFile() {
-  absl::StatusOr<std::string> bytes = storage::PosixFileSystem().ReadFile(Path(), 0, kMaxFileBytes);
+  absl::StatusOr<std::string> bytes = files_.ReadFile(Path(), 0, kMaxFileBytes);
   // Whatever is wrong with the file: it is made again.
   absl::StatusOr<ScoreCalibration> stored =
       bytes.ok() ? ScoreCalibration::Parse(*bytes) : absl::StatusOr<ScoreCalibration>(bytes.status());

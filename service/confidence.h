@@ -20,15 +20,16 @@
 #include "service/cancellation.h"
 #include "service/model_session.h"
 #include "storage/event_log.h"
+#include "storage/file_system.h"
 #include "storage/library.h"
 
 namespace eidetic::service {
 
 class Confidence {
  public:
-  // `event_log` may be null.
+  // Null `files`: those of the system. `event_log` may be null.
   Confidence(const storage::Library* library, const searcher::SearchEngine* engine, ModelSession* model,
-             storage::EventLog* event_log);
+             storage::FileSystem* files, storage::EventLog* event_log);
 
   // Fits the library as it is now, or nearly: a tenth more or fewer photos
   // change nothing, and while one call makes a new one the others get the last.
@@ -54,6 +55,7 @@ class Confidence {
   const storage::Library* const library_;
   const searcher::SearchEngine* const engine_;
   ModelSession* const model_;
+  storage::FileSystem& files_;
   storage::EventLog* const event_log_;
 
   // Held while one is made.

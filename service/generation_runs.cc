@@ -215,7 +215,7 @@ class Move {
     EIDETIC_ASSIGN_OR_RETURN(std::unique_ptr<searcher::SearchEngine> engine,
                              searcher::SearchEngine::Open(session_.library.get(), options));
     auto next = std::make_shared<GenerationSession>(session_.library.get(), target_.model, std::move(engine),
-                                                    &session_.attributes, session_.event_log);
+                                                    &session_.attributes, options);
     absl::Status caught_up;
     {
       const absl::MutexLock gate(&session_.write_gate);

@@ -16,20 +16,19 @@
 #include "searcher/search_engine.h"
 #include "service/confidence.h"
 #include "service/model_session.h"
-#include "storage/event_log.h"
 #include "storage/library.h"
 
 namespace eidetic::service {
 
 struct GenerationSession {
-  // Model and engine are of one generation; `event_log` may be null.
+  // Model and engine are of one generation; of the options, disk and log are used.
   GenerationSession(const storage::Library* library, std::shared_ptr<ModelSession> its_model,
                     std::unique_ptr<searcher::SearchEngine> its_engine, searcher::AttributeIndex* attributes,
-                    storage::EventLog* event_log)
+                    const searcher::SearchEngineOptions& options)
       : model(std::move(its_model)),
         engine(std::move(its_engine)),
         filtered_search(engine.get(), attributes),
-        confidence(library, engine.get(), model.get(), event_log) {}
+        confidence(library, engine.get(), model.get(), options.file_system, options.event_log) {}
 
   const std::shared_ptr<ModelSession> model;
   const std::unique_ptr<searcher::SearchEngine> engine;

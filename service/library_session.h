@@ -49,7 +49,7 @@ class LibrarySession {
         searched_(std::make_shared<GenerationSession>(
             library.get(),
             std::make_shared<ModelSession>(library.get(), std::move(generation), model_options),
-            std::move(opened_engine), &attributes, event_log)) {}
+            std::move(opened_engine), &attributes, engine_options)) {}
 
   const ServiceLimits limits;
   const ModelSessionOptions model_options;

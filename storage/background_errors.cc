@@ -7,8 +7,7 @@
 namespace eidetic::storage {
 namespace {
 
-// A flush begins at once unless an earlier one is under way.
-constexpr absl::Duration kLongestWait = absl::Seconds(5);
+constexpr absl::Duration kLongestFlush = absl::Minutes(1);
 
 }  // namespace
 
@@ -22,7 +21,7 @@ void BackgroundErrors::OnBackgroundError(rocksdb::BackgroundErrorReason reason, 
     }
     return;
   }
-  failed_ = true;
+  error_ = *error;
 }
 
 void BackgroundErrors::OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,
@@ -41,17 +40,16 @@ void BackgroundErrors::OnMemTableSealed(const rocksdb::MemTableInfo&) {
   flush_due_ = true;
 }
 
-void BackgroundErrors::OnFlushBegin(rocksdb::DB*, const rocksdb::FlushJobInfo&) {
+void BackgroundErrors::OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo&) {
   const absl::MutexLock lock(&mutex_);
   flush_due_ = false;
 }
 
-bool BackgroundErrors::Wait(absl::Time deadline) {
-  const auto has_news = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return woken_ || failed_; };
+void BackgroundErrors::Wait(absl::Time deadline) {
+  const auto has_news = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return woken_ || !error_.ok(); };
   const absl::MutexLock lock(&mutex_);
   mutex_.AwaitWithDeadline(absl::Condition(&has_news), deadline);
   woken_ = false;
-  return std::exchange(failed_, false);
 }
 
 void BackgroundErrors::Wake() {
@@ -59,10 +57,22 @@ void BackgroundErrors::Wake() {
   woken_ = true;
 }
 
-void BackgroundErrors::AwaitFlushBegin() {
-  const auto has_begun = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !flush_due_ || failed_; };
+rocksdb::Status BackgroundErrors::Take() {
   const absl::MutexLock lock(&mutex_);
-  mutex_.AwaitWithTimeout(absl::Condition(&has_begun), kLongestWait);
+  return TakeLocked();
+}
+
+rocksdb::Status BackgroundErrors::AwaitFlush() {
+  const auto has_ended = [this]()
+                             ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !flush_due_ || !error_.ok(); };
+  const absl::MutexLock lock(&mutex_);
+  mutex_.AwaitWithTimeout(absl::Condition(&has_ended), kLongestFlush);
+  return TakeLocked();
+}
+
+rocksdb::Status BackgroundErrors::TakeLocked() {
+  if (!error_.ok()) flush_due_ = false;
+  return std::exchange(error_, rocksdb::Status());
 }
 
 }  // namespace eidetic::storage

@@ -27,19 +27,24 @@ class BackgroundErrors final : public rocksdb::EventListener {
                             bool* auto_recovery) override;
   void OnCompactionCompleted(rocksdb::DB* db, const rocksdb::CompactionJobInfo& job) override;
   void OnMemTableSealed(const rocksdb::MemTableInfo& memtable) override;
-  void OnFlushBegin(rocksdb::DB* db, const rocksdb::FlushJobInfo& job) override;
+  void OnFlushCompleted(rocksdb::DB* db, const rocksdb::FlushJobInfo& job) override;
 
-  // Returns at an error, at Wake, or at the deadline; whether there was an error.
-  bool Wait(absl::Time deadline);
+  // Returns at an error, at Wake, or at the deadline.
+  void Wait(absl::Time deadline);
   void Wake();
-  // Returns when the flush of every sealed memtable has begun, at an error, or
-  // after some seconds.
-  void AwaitFlushBegin();
+  // The last error, once; OK when there was none. A flush that failed is no longer
+  // awaited.
+  rocksdb::Status Take();
+  // Take, when every sealed memtable was flushed, or after an error; OK also after a
+  // minute without either.
+  rocksdb::Status AwaitFlush();
 
  private:
+  rocksdb::Status TakeLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   EventLog* const event_log_;
   absl::Mutex mutex_;
-  bool failed_ ABSL_GUARDED_BY(mutex_) = false;
+  rocksdb::Status error_ ABSL_GUARDED_BY(mutex_);
   bool woken_ ABSL_GUARDED_BY(mutex_) = false;
   bool compaction_fails_ ABSL_GUARDED_BY(mutex_) = false;
   bool flush_due_ ABSL_GUARDED_BY(mutex_) = false;

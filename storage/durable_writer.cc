@@ -85,7 +85,8 @@ absl::Status DurableWriter::Settle() {
 absl::Status DurableWriter::Check(const rocksdb::Status& status, absl::string_view doing) {
   if (status.ok() || status.IsInvalidArgument()) return FromRocksDb(status, doing);
   const absl::MutexLock lock(&mutex_);
-  Fail(State::kStopped, status, doing);
+  manifest_failed_ = true;
+  Fail(state_ == State::kSound ? State::kStopped : state_, status, doing);
   return Refusal();
 }
 
@@ -108,9 +109,12 @@ absl::Status DurableWriter::TryToWrite(rocksdb::WriteBatch& batch) {
     Fail(State::kStopped, put, "writing to the library");
     return Refusal();
   }
-  // That was when RocksDB changed memtables, where it was time to. It forgets a
-  // flush that has not begun when the log fails, and Resume then waits for ever.
-  errors_->AwaitFlushBegin();
+  // That was when RocksDB changed memtables, where it was time to. A flush that
+  // fails after the log would make Resume repeat that flush alone, and keep the log.
+  if (const rocksdb::Status flushed = errors_->AwaitFlush(); !flushed.ok()) {
+    Fail(State::kStopped, flushed, "writing to the library");
+    return Refusal();
+  }
   rocksdb::WriteOptions synced;
   synced.sync = true;
   const rocksdb::Status written = db_->Write(synced, &batch);
@@ -133,9 +137,11 @@ absl::Status DurableWriter::SettleLocked() {
   }
   // Flushes all that is in memory, begins a new log and, with the flush, forgets
   // the old one for good: a write in doubt is not there then and never will be.
-  const rocksdb::Status resumed = db_->Resume();
+  const rocksdb::Status resumed = Resume();
   if (resumed.ok() && (state_ == State::kStopped || LogWasReplaced())) {
     state_ = State::kSound;
+    // Of what was resumed from.
+    errors_->Take().PermitUncheckedError();
     return absl::OkStatus();
   }
   if (resumed.ok() || resumed.severity() >= rocksdb::Status::kFatalError) {
@@ -146,10 +152,21 @@ absl::Status DurableWriter::SettleLocked() {
   return Refusal();
 }
 
+rocksdb::Status DurableWriter::Resume() {
+  if (!manifest_failed_) return db_->Resume();
+  // After a flush that could not write the manifest RocksDB keeps all files until
+  // it has written another, and Resume asserts that it does; after a column family
+  // that could not be made or dropped it forgets to (7.8, found by the crash oracle).
+  db_->DisableFileDeletions().PermitUncheckedError();
+  const rocksdb::Status resumed = db_->Resume();
+  db_->EnableFileDeletions(/*force=*/false).PermitUncheckedError();
+  return resumed;
+}
+
 bool DurableWriter::LogWasReplaced() const {
   std::unique_ptr<rocksdb::LogFile> log;
   if (log_in_doubt_ == 0 || !db_->GetCurrentWalFile(&log).ok()) return false;
-  return log->LogNumber() != log_in_doubt_ || log->SizeFileBytes() == 0;
+  return log->LogNumber() != log_in_doubt_;
 }
 
 absl::Status DurableWriter::Probe() {
@@ -191,8 +208,9 @@ absl::Status DurableWriter::Refusal() const {
     const auto code =
         trouble_ == DiskTrouble::kDamaged ? absl::StatusCode::kDataLoss : absl::StatusCode::kUnavailable;
     return absl::Status(
-        code, absl::StrCat("the library ", library,
-                           " takes no changes since one failed; open it again (restart the server): ", detail));
+        code,
+        absl::StrCat("the library ", library,
+                     " takes no changes since one failed; open it again (restart the server): ", detail));
   }
   switch (trouble_) {
     case DiskTrouble::kDiskFull:
@@ -230,13 +248,13 @@ void DurableWriter::Watch() {
   absl::Duration pause = kFirstPause;
   absl::Time next = absl::InfiniteFuture();
   while (true) {
-    const bool failed = errors_->Wait(next);
+    errors_->Wait(next);
     if (stopping_) return;
     const absl::MutexLock lock(&mutex_);
+    const rocksdb::Status error = errors_->Take();
     // What comes of a probe is noted in health.
     if (health().ok) {
-      // An error of RocksDB's own threads, unless a writer saw to it meanwhile.
-      if (failed) Probe().IgnoreError();
+      if (!error.ok()) Fail(State::kStopped, error, "writing to the library");
     } else if (absl::Now() >= next && SettleLocked().ok()) {
       Probe().IgnoreError();
     }

@@ -14,6 +14,7 @@
 #include "proto/status_macros.h"
 #include "storage/caption_reader.h"
 #include "storage/database_lock.h"
+#include "storage/database_log.h"
 #include "storage/family_options.h"
 #include "storage/file_system.h"
 #include "storage/keys.h"
@@ -152,9 +153,7 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
   db_options.atomic_flush = true;
   db_options.max_open_files = 256;
   db_options.max_background_jobs = 2;
-  db_options.keep_log_file_num = 2;
-  db_options.max_log_file_size = 4 << 20;
-  db_options.info_log_level = rocksdb::WARN_LEVEL;
+  db_options.info_log = std::make_shared<DatabaseLog>(event_log_);
   // Otherwise the machine's name is written into every file.
   db_options.db_host_id = "";
   db_options.bytes_per_sync = 1 << 20;

@@ -71,10 +71,10 @@ class GenerationsTest(ProgramTest):
         old = self.fingerprint()
         seen = -1
         kills_in_the_middle = 0
-        for attempt in range(40):
+        for attempt in range(100):
             process = self.start_filling()
             # Ever later, from before the first photo is encoded.
-            time.sleep(0.2 + 0.1 * attempt)
+            time.sleep(0.2 + 0.03 * attempt)
             process.send_signal(signal.SIGKILL)
             process.communicate()
             have = self.filled()

@@ -66,7 +66,7 @@ TEST(ConfidenceTest, SearchesUseTheLastOneWhileANewOneIsMade) {
     }
     ASSERT_TRUE(engine.CatchUp().ok());
   };
-  Confidence confidence(library->get(), &engine, &model, nullptr);
+  Confidence confidence(library->get(), &engine, &model, nullptr, nullptr);
   put_photos(0, 10);
   const auto first = confidence.Current({});
   ASSERT_TRUE(first.ok()) << first.status();

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <random>
@@ -16,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "storage/generation.h"
 #include "storage/library.h"
+#include "storage/repair.h"
 #include "tests/storage/test_generations.h"
 #include "tests/storage/test_library.h"
 
@@ -379,11 +381,49 @@ TEST_F(GenerationsTest, LeftoverFamiliesAreDroppedAtOpening) {
     for (rocksdb::ColumnFamilyHandle* handle : handles) db->DestroyColumnFamilyHandle(handle);
     delete db;
   }
+  // Who changes the database by other means breaks the seal.
+  ASSERT_TRUE(std::filesystem::remove(folder_ / "library/SEAL"));
   Reopen();
   EXPECT_THAT(*library_->ListGenerations(), SizeIs(1));
   const uint64_t number = StartNew();
   EXPECT_EQ(number, 2U);
   EXPECT_THAT(Missing(number), SizeIs(10));
+  EXPECT_THAT(Faults(), IsEmpty());
+}
+
+TEST_F(GenerationsTest, ARepairKeepsWhatStandsBy) {
+  PutTen();
+  const uint64_t number = StartNew();
+  Fill(number, 4);
+  library_.reset();
+  const auto repaired = RepairLibrary(folder_ / "library", {});
+  ASSERT_TRUE(repaired.ok()) << repaired.status();
+  Reopen();
+  EXPECT_EQ(StatusOf(number).embeddings, 4U);
+  EXPECT_THAT(Missing(number), SizeIs(6));
+  Fill(number);
+  EXPECT_TRUE(library_->SwitchGeneration(number, {}).ok());
+  EXPECT_THAT(Faults(), IsEmpty());
+}
+
+TEST_F(GenerationsTest, ARepairKeepsWhatWasLeftOut) {
+  PutTen();
+  const uint64_t number = StartNew();
+  Fill(number, 7);
+  std::vector<GenerationVectors> captions;
+  for (const MissingVectors& missing : Missing(number)) {
+    captions.push_back(Encode(missing));
+    captions.back().embedding.clear();
+  }
+  ASSERT_TRUE(library_->PutGenerationVectors(number, kNew, captions).ok());
+  ASSERT_TRUE(library_->SwitchGeneration(number, {.leave_out_missing = true}).ok());
+  library_.reset();
+  const auto repaired = RepairLibrary(folder_ / "library", {});
+  ASSERT_TRUE(repaired.ok()) << repaired.status();
+  EXPECT_EQ(repaired->assets, 10U);
+  Reopen();
+  EXPECT_EQ(StatusOf(number).missing_embeddings, 3U);
+  EXPECT_EQ(StatusOf(1).embeddings, 10U);
   EXPECT_THAT(Faults(), IsEmpty());
 }
 
