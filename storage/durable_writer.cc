@@ -137,8 +137,13 @@ absl::Status DurableWriter::SettleLocked() {
   }
   // Flushes all that is in memory, begins a new log and, with the flush, forgets
   // the old one for good: a write in doubt is not there then and never will be.
-  const rocksdb::Status resumed = Resume();
-  if (resumed.ok() && (state_ == State::kStopped || LogWasReplaced())) {
+  rocksdb::Status resumed = Resume();
+  const bool certain = resumed.ok() && (state_ == State::kStopped || LogWasReplaced());
+  if (certain && manifest_failed_) {
+    state_ = State::kStopped;
+    resumed = RenewManifest();
+  }
+  if (certain && resumed.ok()) {
     state_ = State::kSound;
     // Of what was resumed from.
     errors_->Take().PermitUncheckedError();
@@ -161,6 +166,15 @@ rocksdb::Status DurableWriter::Resume() {
   const rocksdb::Status resumed = db_->Resume();
   db_->EnableFileDeletions(/*force=*/false).PermitUncheckedError();
   return resumed;
+}
+
+rocksdb::Status DurableWriter::RenewManifest() {
+  rocksdb::WriteOptions without_log;
+  without_log.disableWAL = true;
+  rocksdb::Status renewed = db_->Delete(without_log, meta_, kNoKey);
+  if (renewed.ok()) renewed = db_->Flush(rocksdb::FlushOptions(), meta_);
+  if (renewed.ok()) manifest_failed_ = false;
+  return renewed;
 }
 
 bool DurableWriter::LogWasReplaced() const {

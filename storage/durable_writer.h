@@ -82,6 +82,8 @@ class DurableWriter {
   absl::Status TryToWrite(rocksdb::WriteBatch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status SettleLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   rocksdb::Status Resume() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Has RocksDB begin another manifest, by a flush.
+  rocksdb::Status RenewManifest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Whether the log that may hold the write in doubt is no longer written to.
   bool LogWasReplaced() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Something small, to see whether writing works.
@@ -105,7 +107,8 @@ class DurableWriter {
   State state_ ABSL_GUARDED_BY(mutex_) = State::kSound;
   DiskTrouble trouble_ ABSL_GUARDED_BY(mutex_) = DiskTrouble::kError;
   bool has_failed_ ABSL_GUARDED_BY(mutex_) = false;
-  // RocksDB may not know of a failed write to its manifest, and trips over it in Resume.
+  // The manifest may end in half a record, which RocksDB does not hold against it: a
+  // power loss would leave one that does not open.
   bool manifest_failed_ ABSL_GUARDED_BY(mutex_) = false;
   // Number of the log that may hold the write in doubt; 0: could not be read.
   uint64_t log_in_doubt_ ABSL_GUARDED_BY(mutex_) = 0;
