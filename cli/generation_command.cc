@@ -23,8 +23,9 @@ namespace {
 namespace v1 = ::eidetic::v1;
 
 // Opens the library, runs `work`, closes it.
-int WithLibrary(const Command& command, const std::function<int(LibraryConnection&)>& work) {
-  auto connection = LibraryConnection::Open(command.options, {.command = "generation", .serve_others = true});
+int WithLibrary(const Command& command, bool writes, const std::function<int(LibraryConnection&)>& work) {
+  auto connection = LibraryConnection::Open(
+      command.options, {.command = "generation", .writes = writes, .serve_others = true});
   if (!connection.ok()) return Fail(command, connection.status());
   const int code = work(**connection);
   const absl::Status closed = (*connection)->Close();
@@ -32,7 +33,7 @@ int WithLibrary(const Command& command, const std::function<int(LibraryConnectio
 }
 
 int RunList(const Command& command) {
-  return WithLibrary(command, [&](LibraryConnection& connection) -> int {
+  return WithLibrary(command, /*writes=*/false, [&](LibraryConnection& connection) -> int {
     grpc::ClientContext context;
     v1::ListGenerationsResponse response;
     const absl::Status status = FromGrpc(
@@ -51,7 +52,7 @@ int RunList(const Command& command) {
 
 int RunFill(const Command& command, const v1::FillGenerationRequest& request) {
   const Interrupt interrupt;
-  return WithLibrary(command, [&](LibraryConnection& connection) -> int {
+  return WithLibrary(command, /*writes=*/true, [&](LibraryConnection& connection) -> int {
     const auto outcome = FillGeneration(command, connection.channel(), request, interrupt);
     if (interrupt.requested() && !outcome.ok()) {
       std::fprintf(stderr, "Stopped. What was encoded is kept: run the same command to go on.\n");
@@ -68,7 +69,7 @@ int RunFill(const Command& command, const v1::FillGenerationRequest& request) {
 }
 
 int RunDrop(const Command& command, uint64_t number) {
-  return WithLibrary(command, [&](LibraryConnection& connection) -> int {
+  return WithLibrary(command, /*writes=*/true, [&](LibraryConnection& connection) -> int {
     grpc::ClientContext context;
     v1::DropGenerationRequest request;
     request.set_generation(number);
@@ -88,7 +89,7 @@ int RunDrop(const Command& command, uint64_t number) {
 }  // namespace
 
 int RunAbortGeneration(const Command& command) {
-  return WithLibrary(command, [&](LibraryConnection& connection) -> int {
+  return WithLibrary(command, /*writes=*/true, [&](LibraryConnection& connection) -> int {
     grpc::ClientContext context;
     v1::AbortGenerationResponse response;
     const absl::Status status = FromGrpc(

@@ -21,10 +21,12 @@ TEST(FormatFixtureTest, EveryPhotoAndCaptionIsFoundByItsOwnVector) {
   const auto assets = (*library)->ListAssets(std::nullopt, 100);
   ASSERT_TRUE(assets.ok()) << assets.status();
   ASSERT_EQ(assets->size(), 4U);
+  const std::string model = (*library)->ActiveGeneration()->model_fingerprint();
   size_t captions = 0;
   for (const storage::Asset& asset : *assets) {
     const storage::Ordinal ordinal = asset.record.ordinal();
-    const auto found = (*engine)->SearchImages((*library)->GetEmbedding(ordinal).value(), {.limit = 1});
+    const auto found =
+        (*engine)->SearchImages({model, (*library)->GetEmbedding(ordinal).value()}, {.limit = 1});
     ASSERT_TRUE(found.ok()) << found.status();
     ASSERT_EQ(found->neighbors.size(), 1U);
     EXPECT_EQ(found->neighbors.front().id, ordinal);
@@ -32,7 +34,7 @@ TEST(FormatFixtureTest, EveryPhotoAndCaptionIsFoundByItsOwnVector) {
     const auto embeddings = (*library)->GetCaptionEmbeddings(ordinal);
     ASSERT_TRUE(embeddings.ok()) << embeddings.status();
     for (const auto& [id, vector] : *embeddings) {
-      const auto caption = (*engine)->SearchCaptions(vector, {.limit = 1});
+      const auto caption = (*engine)->SearchCaptions({model, vector}, {.limit = 1});
       ASSERT_TRUE(caption.ok()) << caption.status();
       EXPECT_EQ(caption->neighbors.front().id, id);
       ++captions;
