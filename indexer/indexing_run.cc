@@ -20,18 +20,8 @@ constexpr size_t kWritesCapacity = 256;
 constexpr absl::Duration kReportEvery = absl::Milliseconds(50);
 // How long a stage waits for its batch to fill.
 constexpr absl::Duration kLinger = absl::Milliseconds(20);
-// Decoded pictures from this size on are decoded one at a time.
-constexpr uint64_t kLargePictureBytes = uint64_t{64} << 20;
 constexpr uint64_t kMaxSidecarBytes = 64 << 10;
 constexpr size_t kMaxSidecarCaptions = 100;
-
-size_t PreparedCapacity(const IndexerOptions& options, const encoder::ModelInfo& model) {
-  const uint64_t tensor = uint64_t{3} * sizeof(float) * static_cast<uint64_t>(model.image_width) *
-                          static_cast<uint64_t>(model.image_height);
-  const uint64_t fits = options.memory_budget_bytes / 2 / std::max<uint64_t>(tensor, 1);
-  return static_cast<size_t>(
-      std::clamp<uint64_t>(fits, 2, uint64_t{4} * static_cast<uint64_t>(options.encode_batch)));
-}
 
 bool SameStamps(const PathRecord& known, const FoundPicture& found) {
   const auto sidecar_same = [&] {
@@ -75,6 +65,7 @@ IndexingRun::IndexingRun(storage::Library* library, const encoder::DualEncoder* 
       request_(request),
       callbacks_(callbacks),
       start_(absl::Now()),
+      preparer_(encoder, options.decode),
       changed_(kChangedCapacity),
       prepared_(PreparedCapacity(options, encoder->info())),
       writes_(kWritesCapacity) {}
@@ -105,9 +96,7 @@ absl::StatusOr<IndexSummary> IndexingRun::Execute() {
 void IndexingRun::Drive() {
   std::thread scanner([this] { ScanAll(); });
   std::vector<std::thread> workers;
-  const int worker_count = options_.workers > 0
-                               ? options_.workers
-                               : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  const int worker_count = WorkerCount(options_);
   workers.reserve(static_cast<size_t>(worker_count));
   for (int i = 0; i < worker_count; ++i) workers.emplace_back([this] { ReadAndDecode(); });
   std::thread encoder([this] { Encode(); });
@@ -248,15 +237,7 @@ void IndexingRun::Process(Work work) {
   }
   if (!absl::IsNotFound(asset.status())) return FailAsset(work, asset.status());
 
-  const absl::StatusOr<encoder::ImageInfo> info = encoder::ReadImageInfo(bytes, options_.decode);
-  if (!info.ok()) return FailAsset(work, info.status());
-  absl::StatusOr<encoder::PreparedPicture> picture = [&] {
-    const uint64_t size =
-        uint64_t{3} * static_cast<uint64_t>(info->width) * static_cast<uint64_t>(info->height);
-    if (size < kLargePictureBytes) return encoder_->PreparePicture(bytes, options_.decode);
-    const absl::MutexLock lock(&large_picture_mutex_);
-    return encoder_->PreparePicture(bytes, options_.decode);
-  }();
+  absl::StatusOr<encoder::PreparedPicture> picture = preparer_.Prepare(bytes);
   if (!picture.ok()) return FailAsset(work, picture.status());
   work.picture = *std::move(picture);
   work.facts = ReadAssetFacts(bytes, work.picture.info);
@@ -285,20 +266,14 @@ void IndexingRun::EncodeBatch(std::vector<Work> batch) {
   std::vector<encoder::PreparedPicture> pictures;
   pictures.reserve(batch.size());
   for (Work& work : batch) pictures.push_back(std::move(work.picture));
-  absl::StatusOr<encoder::Embeddings> together = encoder_->EncodePictures(pictures);
+  std::vector<absl::StatusOr<std::vector<float>>> embeddings = EncodeEach(*encoder_, pictures);
   std::vector<Work> encoded;
   for (size_t i = 0; i < batch.size(); ++i) {
-    if (together.ok()) {
-      batch[i].embedding.assign(together->row(i).begin(), together->row(i).end());
-    } else {
-      // One of them is at fault; the others must not suffer.
-      const absl::StatusOr<encoder::Embeddings> alone = encoder_->EncodePictures({&pictures[i], 1});
-      if (!alone.ok()) {
-        FailAsset(batch[i], alone.status());
-        continue;
-      }
-      batch[i].embedding.assign(alone->row(0).begin(), alone->row(0).end());
+    if (!embeddings[i].ok()) {
+      FailAsset(batch[i], embeddings[i].status());
+      continue;
     }
+    batch[i].embedding = *std::move(embeddings[i]);
     encoded.push_back(std::move(batch[i]));
   }
   if (EmbedCaptions(encoded).ok()) {
@@ -399,7 +374,8 @@ void IndexingRun::CommitWrites(std::vector<Write> writes) {
     std::vector<storage::Mutation> mutations;
     mutations.reserve(writes.size());
     for (Write& write : writes) mutations.push_back(std::move(write.mutation));
-    const absl::StatusOr<std::vector<absl::Status>> results = library_->Commit(std::move(mutations));
+    const absl::StatusOr<std::vector<absl::Status>> results =
+        library_->Commit(std::move(mutations), encoder_->info().fingerprint);
     if (!results.ok()) return Break(results.status());
     // Files that waited for the content of another one come right after it.
     std::vector<Write> waiting;

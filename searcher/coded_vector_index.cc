@@ -112,6 +112,19 @@ class CodedVectorIndex final : public VectorIndex {
     return answers;
   }
 
+  absl::StatusOr<std::vector<float>> Vector(uint64_t id) const override {
+    const uint32_t found = rows_->Find(id);
+    // After the look-up: what it found is among these rows.
+    const uint32_t position =
+        found == IdTable::kAbsent ? IdTable::kAbsent : rows_->LiveRow(found, rows_->size());
+    if (position == IdTable::kAbsent) {
+      return absl::NotFoundError(absl::StrCat("the index holds no vector of id ", id));
+    }
+    std::vector<float> vector(static_cast<size_t>(dimension()));
+    EIDETIC_RETURN_IF_ERROR(rows_->ReadVector(position, vector));
+    return vector;
+  }
+
   std::vector<uint64_t> Ids() const override {
     const uint32_t size = rows_->size();
     std::vector<uint64_t> live;

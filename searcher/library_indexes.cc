@@ -1,6 +1,7 @@
 #include "searcher/library_indexes.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -51,8 +52,9 @@ class Filler {
 
 }  // namespace
 
-absl::StatusOr<IndexUpdate> PrepareUpdate(const storage::Library& library,
-                                          std::span<const storage::Change> changes) {
+absl::StatusOr<IndexUpdate> PrepareUpdate(const storage::Generation& generation,
+                                          std::span<const storage::Change> changes,
+                                          std::span<const storage::Ordinal> also) {
   IndexUpdate update;
   update.last_sequence = changes.back().sequence;
   // What is read is the present state, so each asset is looked at once.
@@ -61,7 +63,10 @@ absl::StatusOr<IndexUpdate> PrepareUpdate(const storage::Library& library,
     bool captions = false;
   };
   std::map<storage::Ordinal, Touched> touched;
+  for (const storage::Ordinal ordinal : also) touched[ordinal] = {.vector = true, .captions = true};
   for (const storage::Change& change : changes) {
+    // Touches no asset.
+    if (change.record.kind() == ChangeRecord::KIND_SWITCH) continue;
     Touched& asset = touched[change.record.ordinal()];
     const ChangeRecord::Kind kind = change.record.kind();
     asset.vector |= kind == ChangeRecord::KIND_PUT || kind == ChangeRecord::KIND_DELETE;
@@ -69,7 +74,7 @@ absl::StatusOr<IndexUpdate> PrepareUpdate(const storage::Library& library,
   }
   for (const auto& [ordinal, what] : touched) {
     if (what.vector) {
-      const absl::StatusOr<std::vector<float>> vector = library.GetEmbedding(ordinal);
+      const absl::StatusOr<std::vector<float>> vector = generation.GetEmbedding(ordinal);
       if (vector.ok()) {
         update.added_images.push_back(ordinal);
         update.image_vectors.insert(update.image_vectors.end(), vector->begin(), vector->end());
@@ -81,7 +86,7 @@ absl::StatusOr<IndexUpdate> PrepareUpdate(const storage::Library& library,
     }
     if (what.captions) {
       update.recaptioned.push_back(ordinal);
-      EIDETIC_ASSIGN_OR_RETURN(const auto captions, library.GetCaptionEmbeddings(ordinal));
+      EIDETIC_ASSIGN_OR_RETURN(const auto captions, generation.GetCaptionEmbeddings(ordinal));
       for (const auto& [id, vector] : captions) {
         update.added_captions.push_back(id);
         update.caption_vectors.insert(update.caption_vectors.end(), vector.begin(), vector.end());
@@ -91,16 +96,19 @@ absl::StatusOr<IndexUpdate> PrepareUpdate(const storage::Library& library,
   return update;
 }
 
-absl::StatusOr<std::shared_ptr<LibraryIndexes>> LibraryIndexes::Build(const storage::Library& library,
-                                                                      const BuildOptions& options) {
-  EIDETIC_ASSIGN_OR_RETURN(const auto generation, library.ActiveGeneration());
+absl::StatusOr<std::shared_ptr<LibraryIndexes>> LibraryIndexes::Build(
+    const storage::Library& library, std::shared_ptr<const storage::Generation> generation,
+    const BuildOptions& options) {
+  // Asked before the view is made: an active generation lacks nothing.
+  EIDETIC_ASSIGN_OR_RETURN(const storage::v1::GenerationRecord active, library.ActiveGeneration());
   EIDETIC_ASSIGN_OR_RETURN(const storage::LibraryCounts counts, library.Counts());
-  const auto view = library.NewView();
-  const auto dimension = static_cast<int>(generation.dimension());
+  const auto view = generation->NewView();
+  const auto dimension = static_cast<int>(generation->dimension());
   auto indexes = std::shared_ptr<LibraryIndexes>(new LibraryIndexes);
   indexes->last_sequence_ = view->last_sequence();
-  indexes->generation_ = generation.number();
-  indexes->model_fingerprint_ = generation.model_fingerprint();
+  indexes->database_id_ = library.database_id();
+  indexes->standby_ = active.number() != generation->number();
+  indexes->generation_ = std::move(generation);
   EIDETIC_ASSIGN_OR_RETURN(indexes->images_,
                            NewVectorIndex({.dimension = dimension, .expected_vectors = counts.assets}));
   EIDETIC_ASSIGN_OR_RETURN(indexes->captions_,
@@ -118,10 +126,19 @@ absl::StatusOr<std::shared_ptr<LibraryIndexes>> LibraryIndexes::Build(const stor
         return captions.Add(id, vector);
       }));
   EIDETIC_RETURN_IF_ERROR(captions.Flush());
+  for (std::optional<storage::Ordinal> after; indexes->standby_;) {
+    EIDETIC_ASSIGN_OR_RETURN(const auto missing, view->ListMissing(after, kChunk));
+    if (missing.empty()) break;
+    for (const storage::MissingVectors& one : missing) {
+      after = one.asset.record.ordinal();
+      indexes->lacked_.push_back(*after);
+    }
+  }
   return indexes;
 }
 
-absl::StatusOr<std::shared_ptr<LibraryIndexes>> LibraryIndexes::Load(Snapshot snapshot) {
+absl::StatusOr<std::shared_ptr<LibraryIndexes>> LibraryIndexes::Load(
+    Snapshot snapshot, std::shared_ptr<const storage::Generation> generation) {
   auto indexes = std::shared_ptr<LibraryIndexes>(new LibraryIndexes);
   const auto load = [&](absl::string_view part) -> absl::StatusOr<std::unique_ptr<VectorIndex>> {
     const auto take = [&](absl::string_view suffix) {
@@ -146,8 +163,8 @@ absl::StatusOr<std::shared_ptr<LibraryIndexes>> LibraryIndexes::Load(Snapshot sn
   for (const uint64_t id : indexes->captions_->Ids()) indexes->NoteCaption(id);
   if (snapshot.info.image_effort.queries > 0) indexes->set_image_effort(snapshot.info.image_effort);
   indexes->last_sequence_ = snapshot.info.last_sequence;
-  indexes->generation_ = snapshot.info.generation;
-  indexes->model_fingerprint_ = snapshot.info.model_fingerprint;
+  indexes->database_id_ = snapshot.info.database_id;
+  indexes->generation_ = std::move(generation);
   return indexes;
 }
 

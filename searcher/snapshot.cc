@@ -1,7 +1,5 @@
 #include "searcher/snapshot.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <atomic>
 #include <memory>
@@ -12,14 +10,16 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "nlohmann/json.hpp"
 #include "proto/status_macros.h"
+#include "storage/checked_json.h"
 
 namespace eidetic::searcher {
 namespace {
 
 using Json = nlohmann::json;
+using storage::GetNumber;
+using storage::GetText;
 
 constexpr int kFormat = 2;
 constexpr char kManifest[] = "MANIFEST";
@@ -29,47 +29,20 @@ constexpr uint32_t kMaxEfSearch = 1 << 20;
 // Read and summed at once, so that the sum finds them in the cache.
 constexpr size_t kReadAtOnce = size_t{1} << 20;
 
-// XXH3-128 of what was given to Update.
-class Checksum {
- public:
-  Checksum() { XXH3_128bits_reset(state_.get()); }
-  Checksum& Update(const void* bytes, size_t size) {
-    XXH3_128bits_update(state_.get(), bytes, size);
-    return *this;
-  }
-  std::string Hex() const {
-    const XXH128_hash_t hash = XXH3_128bits_digest(state_.get());
-    return absl::StrFormat("%016x%016x", hash.high64, hash.low64);
-  }
-
- private:
-  struct Free {
-    void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
-  };
-  std::unique_ptr<XXH3_state_t, Free> state_{XXH3_createState()};
-};
-
-std::string ChecksumOf(const std::string& bytes) {
-  return Checksum().Update(bytes.data(), bytes.size()).Hex();
-}
-
 // The manifest is one line of JSON and, on the next, its checksum.
 absl::StatusOr<Json> ReadManifest(storage::FileSystem& files, const std::string& folder) {
   const std::string path = absl::StrCat(folder, "/", kManifest);
   absl::StatusOr<std::string> text = files.ReadFile(path, 0, kMaxManifestBytes);
   if (absl::IsNotFound(text.status())) return absl::NotFoundError("there is no snapshot");
   EIDETIC_RETURN_IF_ERROR(text.status());
-  const size_t end = text->find('\n');
-  if (end == std::string::npos || text->substr(end + 1) != ChecksumOf(text->substr(0, end)) + "\n") {
-    return absl::DataLossError(absl::StrCat(path, " has a wrong checksum"));
-  }
-  Json json = Json::parse(text->substr(0, end), nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || !json.contains("format") || !json["format"].is_number_integer()) {
+  EIDETIC_ASSIGN_OR_RETURN(Json json, storage::DecodeCheckedJson(path, *text));
+  if (!json.contains("format") || !json["format"].is_number_integer()) {
     return absl::DataLossError(absl::StrCat(path, " is not a manifest"));
   }
   if (json["format"] != kFormat) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(path, " has format ", json["format"].dump(), ", this version reads ", kFormat));
+    return absl::FailedPreconditionError(absl::StrCat(path, " has format ", json["format"].dump(),
+                                                      ", this version of Eidetic reads format ", kFormat,
+                                                      "; the index is built anew from the database"));
   }
   return json;
 }
@@ -81,13 +54,6 @@ absl::Status RemoveOthers(storage::FileSystem& files, const std::string& folder,
     if (keep.count(name) == 0) EIDETIC_RETURN_IF_ERROR(files.RemoveAll(absl::StrCat(folder, "/", name)));
   }
   return absl::OkStatus();
-}
-
-template <typename Number>
-bool GetNumber(const Json& json, const char* key, Number& number) {
-  if (!json.contains(key) || !json[key].is_number_unsigned()) return false;
-  number = json[key].get<Number>();
-  return true;
 }
 
 // The field of the same name; false: it is not as it should be.
@@ -130,14 +96,14 @@ absl::Status ReadListed(storage::FileSystem& files, ListedFile& listed) {
   EIDETIC_ASSIGN_OR_RETURN(
       listed.bytes,
       PageBuffer::Allocate(listed.left_on_disk ? std::min<uint64_t>(kReadAtOnce, listed.size) : listed.size));
-  Checksum checksum;
+  storage::RunningChecksum checksum;
   for (uint64_t done = 0; done < listed.size; done += kReadAtOnce) {
     uint8_t* const to = listed.bytes.data() + (listed.left_on_disk ? 0 : done);
     const size_t size = std::min<uint64_t>(kReadAtOnce, listed.size - done);
     EIDETIC_RETURN_IF_ERROR((*file)->ReadAt(done, {to, size}));
-    checksum.Update(to, size);
+    checksum.Update({reinterpret_cast<const char*>(to), size});
   }
-  if (checksum.Hex() != listed.checksum) {
+  if (checksum.Digest() != listed.checksum) {
     return absl::DataLossError(absl::StrCat(listed.path, " has a wrong checksum"));
   }
   if (listed.left_on_disk) listed.file = *std::move(file);
@@ -169,8 +135,11 @@ absl::Status ReadAllListed(storage::FileSystem& files, std::vector<ListedFile>& 
 absl::StatusOr<uint64_t> WriteSnapshot(const std::string& folder, const SnapshotInfo& info,
                                        const std::map<std::string, SnapshotPart>& parts,
                                        storage::FileSystem& files) {
+  // A cache: whatever else stands in its folder's place makes room.
+  if (!files.IsDirectory(folder)) EIDETIC_RETURN_IF_ERROR(files.RemoveAll(folder));
   EIDETIC_RETURN_IF_ERROR(storage::CreateDirectoriesDurably(files, folder));
   Json manifest = {{"format", kFormat},
+                   {"database_id", info.database_id},
                    {"generation", info.generation},
                    {"epoch", info.epoch},
                    {"last_sequence", info.last_sequence},
@@ -189,22 +158,21 @@ absl::StatusOr<uint64_t> WriteSnapshot(const std::string& folder, const Snapshot
   uint64_t total = 0;
   for (const auto& [part_name, part] : parts) {
     const std::string name = absl::StrCat(info.generation, "-", info.epoch, ".", part_name);
-    Checksum checksum;
+    storage::RunningChecksum checksum;
     EIDETIC_RETURN_IF_ERROR(
         storage::WriteFileDurably(files, absl::StrCat(folder, "/", name), [&](storage::WritableFile& file) {
           return part.ForEachPiece([&](absl::string_view piece) {
-            checksum.Update(piece.data(), piece.size());
+            checksum.Update(piece);
             return file.Append(piece);
           });
         }));
     listed.push_back(
-        {{"part", part_name}, {"name", name}, {"size", part.size()}, {"xxh3_128", checksum.Hex()}});
+        {{"part", part_name}, {"name", name}, {"size", part.size()}, {"xxh3_128", checksum.Digest()}});
     keep.insert(name);
     total += part.size();
   }
-  const std::string text = manifest.dump();
   EIDETIC_RETURN_IF_ERROR(storage::WriteFileDurably(files, absl::StrCat(folder, "/", kManifest),
-                                                    absl::StrCat(text, "\n", ChecksumOf(text), "\n")));
+                                                    storage::EncodeCheckedJson(manifest)));
   EIDETIC_RETURN_IF_ERROR(RemoveOthers(files, folder, keep));
   return total;
 }
@@ -217,25 +185,27 @@ absl::StatusOr<Snapshot> ReadSnapshot(const std::string& folder, storage::FileSy
   SnapshotInfo& info = snapshot.info;
   if (!GetNumber(manifest, "generation", info.generation) || !GetNumber(manifest, "epoch", info.epoch) ||
       !GetNumber(manifest, "last_sequence", info.last_sequence) ||
-      !GetNumber(manifest, "dimension", info.dimension) || !manifest.contains("model_fingerprint") ||
-      !manifest["model_fingerprint"].is_string() || !manifest.contains("files") ||
+      !GetNumber(manifest, "dimension", info.dimension) ||
+      !GetText(manifest, "database_id", info.database_id) ||
+      !GetText(manifest, "model_fingerprint", info.model_fingerprint) || !manifest.contains("files") ||
       !manifest["files"].is_array() || !GetEffort(manifest, info.image_effort)) {
     return malformed;
   }
-  info.model_fingerprint = manifest["model_fingerprint"].get<std::string>();
   std::vector<ListedFile> listed;
+  std::set<std::string> parts;
   for (const Json& file : manifest["files"]) {
     ListedFile entry;
-    if (!file.is_object() || !GetNumber(file, "size", entry.size) || !file.contains("part") ||
-        !file["part"].is_string() || !file.contains("name") || !file["name"].is_string() ||
-        !file.contains("xxh3_128") || !file["xxh3_128"].is_string()) {
+    std::string name;
+    if (!file.is_object() || !GetNumber(file, "size", entry.size) || !GetText(file, "part", entry.part) ||
+        !GetText(file, "name", name) || !GetText(file, "xxh3_128", entry.checksum)) {
       return malformed;
     }
-    const auto name = file["name"].get<std::string>();
-    if (name.empty() || absl::StrContains(name, "/")) return malformed;
-    entry.part = file["part"].get<std::string>();
+    if (!parts.insert(entry.part).second || name.empty() || absl::StrContains(name, "/")) return malformed;
+    if (!absl::EndsWith(name, absl::StrCat(".", entry.part))) {
+      return absl::DataLossError(
+          absl::StrCat(folder, "/", kManifest, " gives the part ", entry.part, " as ", name));
+    }
     entry.path = absl::StrCat(folder, "/", name);
-    entry.checksum = file["xxh3_128"].get<std::string>();
     entry.left_on_disk = !left_on_disk.empty() && absl::EndsWith(entry.part, left_on_disk);
     listed.push_back(std::move(entry));
   }

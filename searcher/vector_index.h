@@ -85,6 +85,9 @@ class VectorIndex {
   virtual absl::StatusOr<std::vector<std::vector<Neighbor>>> SearchBatch(
       std::span<const float> queries, const VectorSearchOptions& options) const = 0;
 
+  // The vector of a live id, as it was added. kNotFound; errors of reading, where
+  // vectors are on disk.
+  virtual absl::StatusOr<std::vector<float>> Vector(uint64_t id) const = 0;
   // Live ids, in no fixed order.
   virtual std::vector<uint64_t> Ids() const = 0;
   // The index as parts of a snapshot, under these suffixes: "" (table of rows),

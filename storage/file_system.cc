@@ -188,7 +188,8 @@ absl::Status WriteFileDurably(FileSystem& files, const std::string& path,
                               const std::function<absl::Status(WritableFile&)>& write) {
   const std::string temporary = absl::StrCat(path, ".tmp");
   if (files.IsDirectory(path)) EIDETIC_RETURN_IF_ERROR(files.RemoveAll(path));
-  if (files.IsDirectory(temporary)) EIDETIC_RETURN_IF_ERROR(files.RemoveAll(temporary));
+  // Opening what else may lie there could block (a pipe) or write elsewhere (a link).
+  EIDETIC_RETURN_IF_ERROR(files.RemoveAll(temporary));
   {
     EIDETIC_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file, files.NewWritableFile(temporary));
     EIDETIC_RETURN_IF_ERROR(write(*file));
@@ -208,7 +209,10 @@ absl::Status CreateDirectoriesDurably(FileSystem& files, const std::string& path
   const absl::Status created = files.CreateDirectory(directory.string());
   // Somebody else may have made it meanwhile.
   if (!created.ok() && !files.IsDirectory(directory.string())) return created;
-  return files.SyncDirectory(parent.empty() ? "." : parent.string());
+  const absl::Status synced = files.SyncDirectory(parent.empty() ? "." : parent.string());
+  // One that stayed would be taken for durable by the next attempt.
+  if (!synced.ok() && created.ok()) files.RemoveAll(directory.string()).IgnoreError();
+  return synced;
 }
 
 }  // namespace eidetic::storage

@@ -13,8 +13,9 @@
 #include "absl/strings/str_cat.h"
 #include "proto/status_macros.h"
 #include "storage/keys.h"
+#include "storage/missing_vectors.h"
 #include "storage/record_codec.h"
-#include "storage/rocksdb_library.h"
+#include "storage/rocksdb_generation.h"
 #include "storage/rocksdb_status.h"
 
 namespace eidetic::storage {
@@ -25,8 +26,14 @@ constexpr size_t kReadAhead = 4 << 20;
 
 class RocksDbReadView final : public ReadView {
  public:
-  RocksDbReadView(rocksdb::DB* db, const ColumnFamilies& families, size_t dimension)
-      : db_(db), families_(families), dimension_(dimension), snapshot_(db) {
+  // `generation` may be null: no vectors.
+  RocksDbReadView(rocksdb::DB* db, const ColumnFamilies& families,
+                  std::shared_ptr<const GenerationFamilies> generation, size_t dimension)
+      : db_(db),
+        families_(families),
+        generation_(std::move(generation)),
+        dimension_(dimension),
+        snapshot_(db) {
     rocksdb::ReadOptions options;
     options.snapshot = snapshot_.snapshot();
     std::string frame;
@@ -43,7 +50,8 @@ class RocksDbReadView final : public ReadView {
 
   absl::Status ForEachEmbedding(
       const std::function<absl::Status(Ordinal, std::span<const float>)>& visit) const override {
-    return ForEach(families_.embeddings, [&](absl::string_view key, std::span<const float> vector) {
+    if (generation_ == nullptr) return absl::OkStatus();
+    return ForEach(generation_->embeddings, [&](absl::string_view key, std::span<const float> vector) {
       const std::optional<Ordinal> ordinal = ParseOrdinalKey(key);
       if (!ordinal.has_value()) return absl::DataLossError("an embedding has a malformed key");
       return visit(*ordinal, vector);
@@ -52,18 +60,29 @@ class RocksDbReadView final : public ReadView {
 
   absl::Status ForEachCaptionEmbedding(
       const std::function<absl::Status(CaptionId, std::span<const float>)>& visit) const override {
-    return ForEach(families_.caption_embeddings, [&](absl::string_view key, std::span<const float> vector) {
-      const std::optional<CaptionId> id = ParseUint64Key(key);
-      if (!id.has_value()) return absl::DataLossError("a caption's embedding has a malformed key");
-      return visit(*id, vector);
-    });
+    if (generation_ == nullptr) return absl::OkStatus();
+    return ForEach(generation_->caption_embeddings,
+                   [&](absl::string_view key, std::span<const float> vector) {
+                     const std::optional<CaptionId> id = ParseUint64Key(key);
+                     if (!id.has_value())
+                       return absl::DataLossError("a caption's embedding has a malformed key");
+                     return visit(*id, vector);
+                   });
+  }
+
+  absl::StatusOr<std::vector<MissingVectors>> ListMissing(std::optional<Ordinal> after,
+                                                          size_t limit) const override {
+    if (generation_ == nullptr) return std::vector<MissingVectors>();
+    rocksdb::ReadOptions options;
+    options.snapshot = snapshot_.snapshot();
+    options.fill_cache = false;
+    return ListMissingVectors(db_, options, families_, *generation_, after, limit);
   }
 
  private:
   absl::Status ForEach(
       rocksdb::ColumnFamilyHandle* family,
       const std::function<absl::Status(absl::string_view, std::span<const float>)>& visit) const {
-    if (family == nullptr) return absl::OkStatus();
     rocksdb::ReadOptions options;
     options.snapshot = snapshot_.snapshot();
     options.readahead_size = kReadAhead;
@@ -74,6 +93,7 @@ class RocksDbReadView final : public ReadView {
       const absl::string_view key = ToView(iterator->key());
       EIDETIC_ASSIGN_OR_RETURN(const EmbeddingView stored,
                                DecodeEmbedding(key, ToView(iterator->value()), dimension_));
+      if (stored.left_out()) continue;
       std::memcpy(vector.data(), stored.bytes.data(), stored.bytes.size());
       EIDETIC_RETURN_IF_ERROR(visit(key, vector));
     }
@@ -82,6 +102,7 @@ class RocksDbReadView final : public ReadView {
 
   rocksdb::DB* db_;
   ColumnFamilies families_;
+  std::shared_ptr<const GenerationFamilies> generation_;
   size_t dimension_;
   mutable rocksdb::ManagedSnapshot snapshot_;
   uint64_t last_sequence_ = 0;
@@ -89,16 +110,12 @@ class RocksDbReadView final : public ReadView {
 
 }  // namespace
 
-std::unique_ptr<ReadView> RocksDbLibrary::NewView() const {
-  const absl::StatusOr<v1::GenerationRecord> generation = ActiveGeneration();
-  ColumnFamilies families;
-  families.meta = families_.meta;
-  size_t dimension = 0;
-  if (generation.ok()) {
-    families = families_;
-    dimension = generation->dimension();
-  }
-  return std::make_unique<RocksDbReadView>(db_.get(), families, dimension);
+std::unique_ptr<ReadView> RocksDbGeneration::NewView() const {
+  return std::make_unique<RocksDbReadView>(db_, library_, families_, dimension());
+}
+
+std::unique_ptr<ReadView> NewEmptyView(rocksdb::DB* db, const ColumnFamilies& library) {
+  return std::make_unique<RocksDbReadView>(db, library, nullptr, 0);
 }
 
 }  // namespace eidetic::storage
