@@ -36,6 +36,8 @@ void AddCaptionCommand(CLI::App& app, Command& command);
 void AddServeCommand(CLI::App& app, Command& command);
 void AddStatusCommand(CLI::App& app, Command& command);
 void AddVerifyCommand(CLI::App& app, Command& command);
+void AddBackupCommand(CLI::App& app, Command& command);
+void AddRestoreCommand(CLI::App& app, Command& command);
 void AddEvaluateCommand(CLI::App& app, Command& command);
 void AddModelCommand(CLI::App& app, Command& command);
 void AddCompletionCommand(CLI::App& app, Command& command);

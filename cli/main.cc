@@ -61,6 +61,8 @@ void AddCommands(CLI::App& app, Command& command) {
   AddServeCommand(app, command);
   AddStatusCommand(app, command);
   AddVerifyCommand(app, command);
+  AddBackupCommand(app, command);
+  AddRestoreCommand(app, command);
   AddEvaluateCommand(app, command);
   AddModelCommand(app, command);
   AddCompletionCommand(app, command);

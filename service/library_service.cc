@@ -13,6 +13,7 @@
 #include "service/asset_proto.h"
 #include "service/asset_writer.h"
 #include "service/call_boundary.h"
+#include "service/create_backup.h"
 #include "service/index_paths.h"
 #include "service/page_token.h"
 #include "service/request_validation.h"
@@ -246,6 +247,14 @@ grpc::Status LibraryServiceImpl::VerifyLibrary(
     grpc::ServerWriter<eidetic::v1::VerifyLibraryResponse>* writer) {
   return AtCallBoundary(session_->admission, context, [&](const Cancellation& cancellation) {
     return RunVerifyLibrary(*session_, cancellation, *writer);
+  });
+}
+
+grpc::Status LibraryServiceImpl::CreateBackup(grpc::ServerContext* context,
+                                              const eidetic::v1::CreateBackupRequest* request,
+                                              grpc::ServerWriter<eidetic::v1::CreateBackupResponse>* writer) {
+  return AtCallBoundary(session_->admission, context, [&](const Cancellation& cancellation) {
+    return RunCreateBackup(*request, *session_, cancellation, *writer);
   });
 }
 

@@ -28,6 +28,8 @@ class LibraryServiceImpl final : public eidetic::v1::LibraryService::Service {
                           grpc::ServerWriter<eidetic::v1::IndexPathsResponse>* writer) override;
   grpc::Status VerifyLibrary(grpc::ServerContext* context, const eidetic::v1::VerifyLibraryRequest* request,
                              grpc::ServerWriter<eidetic::v1::VerifyLibraryResponse>* writer) override;
+  grpc::Status CreateBackup(grpc::ServerContext* context, const eidetic::v1::CreateBackupRequest* request,
+                            grpc::ServerWriter<eidetic::v1::CreateBackupResponse>* writer) override;
 
  private:
   LibrarySession* session_;

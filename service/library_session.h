@@ -55,6 +55,7 @@ class LibrarySession {
   Confidence confidence;
   Admission admission;
   ExclusiveRun index_run;
+  ExclusiveRun backup_run;
   const PageTokenCodec search_pages;
   const PageTokenCodec list_pages;
 

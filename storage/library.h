@@ -31,6 +31,7 @@
 #include "absl/time/time.h"
 #include "eidetic/storage/v1/records.pb.h"
 #include "eidetic/v1/asset.pb.h"
+#include "storage/backup.h"
 
 namespace rocksdb {
 class Env;
@@ -263,6 +264,18 @@ class Library {
   // false (→ kCancelled). An error status means it could not go on.
   virtual absl::Status VerifyAll(const std::function<void(const Fault&)>& fault,
                                  const std::function<bool(uint64_t, uint64_t)>& progress) const = 0;
+
+  // Adds a backup to a backup folder (storage/backup.h) while others read and
+  // write: it holds all that was acknowledged before, and of what is written
+  // meanwhile a beginning. Files that earlier backups hold are not copied again.
+  // When it returns OK the backup is durable and was verified by its checksums;
+  // otherwise it is not there, and earlier ones are as they were. Errors:
+  // kInvalidArgument (the folder is inside the library),
+  // kFailedPrecondition (it holds other things, another library's backups, or
+  // those of a newer format), kUnavailable (another process works on it),
+  // kDataLoss (a file of an earlier backup is damaged), kResourceExhausted (disk
+  // full), kCancelled.
+  virtual absl::StatusOr<Backup> CreateBackup(const BackupOptions& options) = 0;
 };
 
 // Asset id of a file's content: the first 128 bits of its SHA-256 as 32
