@@ -27,6 +27,8 @@ struct Command {
   Terminal terminal;
   // Set by the chosen subcommand; returns the exit code.
   std::function<int()> run;
+  // Cleared by a subcommand that does without: then no home folder is needed.
+  bool needs_library = true;
 };
 
 void AddIndexCommand(CLI::App& app, Command& command);

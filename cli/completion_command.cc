@@ -100,6 +100,7 @@ void AddCompletionCommand(CLI::App& app, Command& command) {
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
   completion->callback([&app, &command, shell] {
+    command.needs_library = false;
     command.run = [&app, shell] {
       const std::vector<Completable> all = Collect(app);
       const std::string script = *shell == "fish"  ? FishScript(all)

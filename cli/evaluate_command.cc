@@ -193,8 +193,10 @@ void AddEvaluateCommand(CLI::App& app, Command& command) {
       ->type_name("TSV")
       ->required();
   evaluate->add_option("--list", options->list, "Only these pictures: one name a line")->type_name("FILE");
-  evaluate->callback(
-      [&command, options] { command.run = [&command, options] { return RunEvaluate(command, *options); }; });
+  evaluate->callback([&command, options] {
+    command.needs_library = false;
+    command.run = [&command, options] { return RunEvaluate(command, *options); };
+  });
 }
 
 }  // namespace eidetic::cli

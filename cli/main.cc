@@ -68,6 +68,20 @@ void AddCommands(CLI::App& app, Command& command) {
   AddCompletionCommand(app, command);
 }
 
+// Makes `library` an absolute path without a slash at its end; empty: the default.
+absl::Status ResolveLibrary(std::string& library) {
+  if (library.empty()) library = DefaultLibrary();
+  if (library.empty()) {
+    return absl::InvalidArgumentError("no home folder is known; name the library with --library DIR");
+  }
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(library, error);
+  if (error) return absl::InternalError(absl::StrCat("--library ", library, ": ", error.message()));
+  library = absolute.lexically_normal().string();
+  while (library.size() > 1 && library.back() == '/') library.pop_back();
+  return absl::OkStatus();
+}
+
 int Run(int argc, char** argv) {
   CLI::App app("Eidetic finds pictures by meaning, on your own machine.", "eidetic");
   Command command;
@@ -81,21 +95,10 @@ int Run(int argc, char** argv) {
     std::fprintf(stderr, "eidetic: %s\nTry: eidetic --help, or eidetic COMMAND --help\n", error.what());
     return kWrongUsage;
   }
-  if (command.options.library.empty()) command.options.library = DefaultLibrary();
-  if (command.options.library.empty()) {
-    return Fail(command,
-                absl::InvalidArgumentError("no home folder is known; name the library with --library DIR"),
-                kWrongUsage);
-  }
-  std::error_code error;
-  const std::filesystem::path library = std::filesystem::absolute(command.options.library, error);
-  if (error) {
-    return Fail(command, absl::InvalidArgumentError(
-                             absl::StrCat("--library ", command.options.library, ": ", error.message())));
-  }
-  command.options.library = library.lexically_normal().string();
-  while (command.options.library.size() > 1 && command.options.library.back() == '/') {
-    command.options.library.pop_back();
+  if (command.needs_library) {
+    if (const absl::Status resolved = ResolveLibrary(command.options.library); !resolved.ok()) {
+      return Fail(command, resolved, absl::IsInvalidArgument(resolved) ? kWrongUsage : kFailed);
+    }
   }
   return command.run();
 }

@@ -101,6 +101,7 @@ int RunCheck(const Command& command, const std::string& model) {
 void AddModelCommand(CLI::App& app, Command& command) {
   CLI::App* model = app.add_subcommand("model", "List, show and check models");
   model->require_subcommand(1);
+  model->callback([&command] { command.needs_library = false; });
   model->add_subcommand("list", "List the models found")->callback([&command] {
     command.run = [&command] { return RunList(command); };
   });

@@ -8,8 +8,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "encoder/bert_characters.h"
-#include "encoder/text_pattern.h"
 #include "encoder/tokenizer_json.h"
+#include "encoder/tokenizer_pattern.h"
 #include "encoder/utf8.h"
 #include "proto/status_macros.h"
 
@@ -32,10 +32,10 @@ struct Part {
 };
 
 // The matches and what is between them, in order.
-std::vector<Part> PartsOf(absl::string_view text, const TextPattern& pattern, bool invert) {
+std::vector<Part> PartsOf(absl::string_view text, const TokenizerPattern& pattern, bool invert) {
   std::vector<Part> parts;
   size_t done = 0;
-  for (const TextPattern::Match& match : pattern.FindAll(text)) {
+  for (const TokenizerPattern::Match& match : pattern.FindAll(text)) {
     if (match.begin > done) parts.push_back({.begin = done, .end = match.begin, .is_match = invert});
     parts.push_back({.begin = match.begin, .end = match.end, .is_match = !invert});
     done = match.end;
@@ -68,7 +68,7 @@ std::vector<Part> MergeMatches(const std::vector<Part>& parts, Behavior behavior
   return merged;
 }
 
-std::vector<std::string> SplitBy(absl::string_view text, const TextPattern& pattern, Behavior behavior,
+std::vector<std::string> SplitBy(absl::string_view text, const TokenizerPattern& pattern, Behavior behavior,
                                  bool invert) {
   std::vector<Part> parts = PartsOf(text, pattern, invert);
   if (behavior == Behavior::kRemoved) {
@@ -147,7 +147,7 @@ absl::Status PreTokenizer::AddSplit(const JsonReader& step) {
       {"MergedWithNext", Behavior::kMergedWithNext},
       {"Contiguous", Behavior::kContiguous},
   };
-  EIDETIC_ASSIGN_OR_RETURN(TextPattern pattern, TextPattern::FromJson(step, "pattern"));
+  EIDETIC_ASSIGN_OR_RETURN(TokenizerPattern pattern, TokenizerPattern::FromJson(step, "pattern"));
   EIDETIC_ASSIGN_OR_RETURN(const std::string name, step.String("behavior"));
   EIDETIC_ASSIGN_OR_RETURN(const bool invert, step.Bool("invert", false));
   const auto* behavior = std::find_if(std::begin(kBehaviors), std::end(kBehaviors),
@@ -169,8 +169,8 @@ absl::Status PreTokenizer::AddMetaspace(const JsonReader& step) {
   if (scheme != "always" && scheme != "never") {
     return UnsupportedComponent(step, absl::StrCat("Metaspace with prepend_scheme \"", scheme, "\""));
   }
-  steps_.emplace_back([space = TextPattern::Literal(" "), pattern = TextPattern::Literal(mark), mark,
-                       prepend = scheme == "always", split](absl::string_view text) {
+  steps_.emplace_back([space = TokenizerPattern::Literal(" "), pattern = TokenizerPattern::Literal(mark),
+                       mark, prepend = scheme == "always", split](absl::string_view text) {
     std::string marked = space.ReplaceAll(text, mark);
     if (prepend && !absl::StartsWith(marked, mark)) marked.insert(0, mark);
     if (!split) return std::vector<std::string>{marked};
@@ -182,7 +182,7 @@ absl::Status PreTokenizer::AddMetaspace(const JsonReader& step) {
 absl::Status PreTokenizer::AddByteLevel(const JsonReader& step) {
   EIDETIC_ASSIGN_OR_RETURN(const bool add_prefix_space, step.Bool("add_prefix_space", true));
   EIDETIC_ASSIGN_OR_RETURN(const bool use_regex, step.Bool("use_regex", true));
-  EIDETIC_ASSIGN_OR_RETURN(TextPattern pattern, TextPattern::Regex(kByteLevelPattern));
+  EIDETIC_ASSIGN_OR_RETURN(TokenizerPattern pattern, TokenizerPattern::Regex(kByteLevelPattern));
   steps_.emplace_back([pattern = std::move(pattern), add_prefix_space, use_regex](absl::string_view text) {
     std::string spaced(text);
     if (add_prefix_space && !absl::StartsWith(spaced, " ")) spaced.insert(0, " ");

@@ -13,8 +13,8 @@
 #include "absl/strings/str_cat.h"
 #include "encoder/bert_characters.h"
 #include "encoder/charsmap.h"
-#include "encoder/text_pattern.h"
 #include "encoder/tokenizer_json.h"
+#include "encoder/tokenizer_pattern.h"
 #include "encoder/utf8.h"
 #include "proto/status_macros.h"
 
@@ -137,7 +137,7 @@ absl::Status TextNormalizer::Add(const JsonReader& step, int nesting) {
     return absl::OkStatus();
   }
   if (type == "Replace") {
-    EIDETIC_ASSIGN_OR_RETURN(TextPattern pattern, TextPattern::FromJson(step, "pattern"));
+    EIDETIC_ASSIGN_OR_RETURN(TokenizerPattern pattern, TokenizerPattern::FromJson(step, "pattern"));
     EIDETIC_ASSIGN_OR_RETURN(const std::string content, step.String("content"));
     steps_.emplace_back([pattern = std::move(pattern), content](absl::string_view text) {
       return pattern.ReplaceAll(text, content);

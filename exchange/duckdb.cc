@@ -19,8 +19,8 @@ absl::StatusOr<DuckdbApi> Load() {
   const char* named = std::getenv("EIDETIC_DUCKDB");
   std::string tried;
   void* library = nullptr;
-  for (const std::string& path : {std::string(named == nullptr ? "" : named), std::string(EIDETIC_DUCKDB_LIBRARY),
-                                  std::string("libduckdb.so")}) {
+  for (const std::string& path : {std::string(named == nullptr ? "" : named),
+                                  std::string(EIDETIC_DUCKDB_LIBRARY), std::string("libduckdb.so")}) {
     if (path.empty()) continue;
     library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (library != nullptr) break;
@@ -32,10 +32,10 @@ absl::StatusOr<DuckdbApi> Load() {
         "). Get it with third_party/duckdb/fetch, name it in $EIDETIC_DUCKDB, or use --format ndjson"));
   }
   DuckdbApi api;
-#define EIDETIC_DUCKDB_LOAD(name)                                                             \
-  api.name = reinterpret_cast<decltype(&duckdb_##name)>(dlsym(library, "duckdb_" #name));      \
-  if (api.name == nullptr) return absl::FailedPreconditionError("libduckdb.so lacks duckdb_" #name \
-                                                                "; use DuckDB 1.2 or newer");
+#define EIDETIC_DUCKDB_LOAD(name)                                                         \
+  api.name = reinterpret_cast<decltype(&duckdb_##name)>(dlsym(library, "duckdb_" #name)); \
+  if (api.name == nullptr)                                                                \
+    return absl::FailedPreconditionError("libduckdb.so lacks duckdb_" #name "; use DuckDB 1.2 or newer");
   EIDETIC_DUCKDB_FUNCTIONS(EIDETIC_DUCKDB_LOAD)
 #undef EIDETIC_DUCKDB_LOAD
   return api;
@@ -61,7 +61,8 @@ absl::StatusOr<std::unique_ptr<Duckdb>> Duckdb::Open(const std::string& scratch)
   if (!configured) return absl::InternalError("DuckDB does not take its settings");
   char* message = nullptr;
   if (api->open_ext(nullptr, &duckdb->database_, config, &message) != DuckDBSuccess) {
-    const absl::Status status = absl::InternalError(absl::StrCat("opening DuckDB: ", message == nullptr ? "" : message));
+    const absl::Status status =
+        absl::InternalError(absl::StrCat("opening DuckDB: ", message == nullptr ? "" : message));
     api->free(message);
     return status;
   }

@@ -29,7 +29,8 @@ class TextRows {
       return Error(api.prepare_error(prepared_));
     }
     has_result_ = true;
-    if (api.execute_prepared_streaming(prepared_, &result_) != DuckDBSuccess) return Error(api.result_error(&result_));
+    if (api.execute_prepared_streaming(prepared_, &result_) != DuckDBSuccess)
+      return Error(api.result_error(&result_));
     return absl::OkStatus();
   }
 
@@ -96,8 +97,8 @@ class DuckdbParquetReader final : public ParquetReader {
     ParquetRow row;
     {
       TextRows described(duckdb_.get(), 2);
-      EIDETIC_RETURN_IF_ERROR(
-          described.Begin(absl::StrCat("SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM ", file, ")")));
+      EIDETIC_RETURN_IF_ERROR(described.Begin(
+          absl::StrCat("SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM ", file, ")")));
       while (true) {
         EIDETIC_ASSIGN_OR_RETURN(const bool more, described.Next(row));
         if (!more) break;
@@ -157,7 +158,8 @@ absl::StatusOr<std::unique_ptr<ParquetReader>> ParquetReader::Open(const std::st
   auto reader = std::make_unique<DuckdbParquetReader>(std::move(duckdb), path);
   const absl::Status started = reader->Start(columns);
   if (!started.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(path, " is not a Parquet file that can be read: ", started.message()));
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, " is not a Parquet file that can be read: ", started.message()));
   }
   return reader;
 }

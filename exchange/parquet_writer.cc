@@ -40,15 +40,17 @@ class DuckdbParquetWriter final : public ParquetWriter {
     if (duckdb_->api().appender_flush(appender_) != DuckDBSuccess) return AppenderError();
     DropAppender();
     EIDETIC_RETURN_IF_ERROR(AddContext(
-        duckdb_->Run(absl::StrCat("COPY rows TO ", QuoteSql(path), " (FORMAT parquet, COMPRESSION zstd)")), path));
+        duckdb_->Run(absl::StrCat("COPY rows TO ", QuoteSql(path), " (FORMAT parquet, COMPRESSION zstd)")),
+        path));
     return duckdb_->Run("DROP TABLE rows");
   }
 
  private:
   absl::Status Begin() {
-    const std::string columns = absl::StrJoin(columns_, ", ", [](std::string* out, const ParquetColumn& column) {
-      absl::StrAppend(out, "\"", column.name, "\" ", SqlType(column.type));
-    });
+    const std::string columns =
+        absl::StrJoin(columns_, ", ", [](std::string* out, const ParquetColumn& column) {
+          absl::StrAppend(out, "\"", column.name, "\" ", SqlType(column.type));
+        });
     EIDETIC_RETURN_IF_ERROR(duckdb_->Run(absl::StrCat("CREATE TABLE rows (", columns, ")")));
     if (duckdb_->api().appender_create(duckdb_->connection(), nullptr, "rows", &appender_) != DuckDBSuccess) {
       return AppenderError();

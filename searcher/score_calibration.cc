@@ -9,7 +9,6 @@
 #include "absl/strings/str_cat.h"
 #include "eidetic/searcher/v1/score_calibration.pb.h"
 #include "proto/status_macros.h"
-#include "searcher/inner_product.h"
 
 namespace eidetic::searcher {
 namespace {
@@ -71,12 +70,12 @@ absl::StatusOr<ScoreCalibration> ScoreCalibration::Fit(CalibrationSamples sample
   calibration.photo_count_ = samples.photo_count;
   calibration.model_fingerprint_ = std::move(samples.model_fingerprint);
 
-  const InnerProductKernel dot = BestInnerProduct();
   const auto standouts = [&](const std::vector<float>& queries, const std::vector<float>& photos) {
     std::vector<double> result;
     for (size_t start = 0; start < queries.size(); start += dimension) {
       const auto photo = std::span<const float>(photos).subspan(start, dimension);
-      result.push_back(calibration.Standout(dot(queries.data() + start, photo.data(), dimension), photo));
+      result.push_back(
+          calibration.Standout(calibration.dot_(queries.data() + start, photo.data(), dimension), photo));
     }
     return result;
   };
@@ -143,13 +142,12 @@ void ScoreCalibration::FitCurve(std::span<const double> related, std::span<const
 }
 
 double ScoreCalibration::Standout(double score, std::span<const float> photo) const {
-  const InnerProductKernel dot = BestInnerProduct();
   double sum = 0;
   double squares = 0;
   const size_t count = background_.size() / photo.size();
   for (size_t i = 0; i < count; ++i) {
     const auto value =
-        static_cast<double>(dot(background_.data() + i * photo.size(), photo.data(), photo.size()));
+        static_cast<double>(dot_(background_.data() + i * photo.size(), photo.data(), photo.size()));
     sum += value;
     squares += value * value;
   }

@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "searcher/inner_product.h"
 
 namespace eidetic::searcher {
 
@@ -69,6 +70,7 @@ class ScoreCalibration {
   double Standout(double score, std::span<const float> photo) const;
   void FitCurve(std::span<const double> related, std::span<const double> unrelated);
 
+  InnerProductKernel dot_ = BestInnerProduct();
   int dimension_ = 0;
   std::vector<float> background_;
   uint64_t photo_count_ = 0;

@@ -32,6 +32,8 @@ struct PendingAsset {
   // `picture` is set.
   storage::PutAsset put;
   std::optional<encoder::PreparedPicture> picture;
+  // Attached after put.path.
+  std::vector<storage::PathInput> more_paths;
 };
 
 // Memory that `asset` holds, roughly.

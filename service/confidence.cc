@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "proto/status_macros.h"
 #include "searcher/background_queries.h"
@@ -50,36 +51,60 @@ absl::StatusOr<std::shared_ptr<const ScoreCalibration>> Confidence::Current(
   EIDETIC_RETURN_IF_ERROR(generation.status());
   const uint64_t photos = engine_->status().vectors;
   if (photos == 0) return nullptr;
-  const auto fits = [&](const ScoreCalibration& calibration) {
-    return calibration.model_fingerprint() == generation->model_fingerprint() &&
-           calibration.dimension() == static_cast<int>(generation->dimension()) &&
-           !Drifted(calibration.photo_count(), photos);
+  const auto of_this_model = [&](const std::shared_ptr<const ScoreCalibration>& calibration) {
+    return calibration != nullptr && calibration->model_fingerprint() == generation->model_fingerprint() &&
+           calibration->dimension() == static_cast<int>(generation->dimension());
+  };
+  const auto fits = [&](const std::shared_ptr<const ScoreCalibration>& calibration) {
+    return of_this_model(calibration) && !Drifted(calibration->photo_count(), photos);
   };
 
-  const absl::MutexLock lock(&mutex_);
+  std::shared_ptr<const ScoreCalibration> last = Last();
+  if (fits(last)) return last;
+  if (!make_mutex_.TryLock()) {
+    // Another call is making one; the last one is nearly as good.
+    if (of_this_model(last)) return last;
+    make_mutex_.Lock();
+  }
+  const absl::Cleanup unlock = [this] { make_mutex_.Unlock(); };
   if (!file_read_) {
     file_read_ = true;
-    absl::StatusOr<std::string> bytes = storage::PosixFileSystem().ReadFile(Path(), 0, kMaxFileBytes);
-    // Whatever is wrong with the file: it is made again.
-    absl::StatusOr<ScoreCalibration> stored =
-        bytes.ok() ? ScoreCalibration::Parse(*bytes) : absl::StatusOr<ScoreCalibration>(bytes.status());
-    if (stored.ok()) current_ = std::make_shared<const ScoreCalibration>(*std::move(stored));
+    ReadFile();
   }
-  if (current_ != nullptr && fits(*current_)) return current_;
+  last = Last();
+  if (fits(last)) return last;
   EIDETIC_ASSIGN_OR_RETURN(
       ScoreCalibration made,
       Make(generation->model_fingerprint(), static_cast<int>(generation->dimension()), photos, cancellation));
-  current_ = std::make_shared<const ScoreCalibration>(std::move(made));
+  const auto current = std::make_shared<const ScoreCalibration>(std::move(made));
+  SetLast(current);
   // On a full disk or one that may not be written, it is made again next time.
-  const absl::Status kept =
-      storage::WriteFileDurably(storage::PosixFileSystem(), Path(), current_->Serialize());
-  static_cast<void>(kept.ok());
-  return current_;
+  storage::WriteFileDurably(storage::PosixFileSystem(), Path(), current->Serialize()).IgnoreError();
+  return current;
+}
+
+void Confidence::ReadFile() {
+  absl::StatusOr<std::string> bytes = storage::PosixFileSystem().ReadFile(Path(), 0, kMaxFileBytes);
+  // Whatever is wrong with the file: it is made again.
+  absl::StatusOr<ScoreCalibration> stored =
+      bytes.ok() ? ScoreCalibration::Parse(*bytes) : absl::StatusOr<ScoreCalibration>(bytes.status());
+  if (stored.ok()) SetLast(std::make_shared<const ScoreCalibration>(*std::move(stored)));
+}
+
+std::shared_ptr<const ScoreCalibration> Confidence::Last() const {
+  const absl::MutexLock lock(&mutex_);
+  return last_;
+}
+
+void Confidence::SetLast(std::shared_ptr<const ScoreCalibration> calibration) {
+  const absl::MutexLock lock(&mutex_);
+  last_ = std::move(calibration);
 }
 
 absl::StatusOr<std::vector<float>> Confidence::BackgroundVectors(const std::string& fingerprint,
                                                                  const Cancellation& cancellation) {
-  if (current_ != nullptr && current_->model_fingerprint() == fingerprint) return current_->background();
+  const std::shared_ptr<const ScoreCalibration> last = Last();
+  if (last != nullptr && last->model_fingerprint() == fingerprint) return last->background();
   const auto queries = searcher::BackgroundQueries();
   EIDETIC_ASSIGN_OR_RETURN(
       encoder::Embeddings embeddings,

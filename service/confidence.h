@@ -27,29 +27,35 @@ class Confidence {
   Confidence(const storage::Library* library, const searcher::SearchEngine* engine, ModelSession* model);
 
   // Fits the library as it is now, or nearly: a tenth more or fewer photos
-  // change nothing. Null while the library is empty. Costs a search for each
-  // background query when it has to be made, and embedding those the first time.
-  // Errors: ModelSession::EmbedTexts'.
+  // change nothing, and while one call makes a new one the others get the last.
+  // Null while the library is empty. Costs a search for each background query
+  // when it has to be made, and embedding those the first time. Errors:
+  // ModelSession::EmbedTexts'.
   absl::StatusOr<std::shared_ptr<const searcher::ScoreCalibration>> Current(const Cancellation& cancellation);
 
  private:
   absl::StatusOr<searcher::ScoreCalibration> Make(const std::string& fingerprint, int dimension,
                                                   uint64_t photo_count, const Cancellation& cancellation)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(make_mutex_);
   absl::StatusOr<std::vector<float>> BackgroundVectors(const std::string& fingerprint,
                                                        const Cancellation& cancellation)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(make_mutex_);
   absl::Status SampleCaptions(searcher::CalibrationSamples& samples) const;
+  void ReadFile() ABSL_EXCLUSIVE_LOCKS_REQUIRED(make_mutex_);
+  std::shared_ptr<const searcher::ScoreCalibration> Last() const;
+  void SetLast(std::shared_ptr<const searcher::ScoreCalibration> calibration);
   std::string Path() const;
 
   const storage::Library* const library_;
   const searcher::SearchEngine* const engine_;
   ModelSession* const model_;
 
-  // Held while one is made: others wait for it rather than make it too.
-  absl::Mutex mutex_;
-  bool file_read_ ABSL_GUARDED_BY(mutex_) = false;
-  std::shared_ptr<const searcher::ScoreCalibration> current_ ABSL_GUARDED_BY(mutex_);
+  // Held while one is made.
+  absl::Mutex make_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
+  bool file_read_ ABSL_GUARDED_BY(make_mutex_) = false;
+  // Held for a moment: searches take it.
+  mutable absl::Mutex mutex_;
+  std::shared_ptr<const searcher::ScoreCalibration> last_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace eidetic::service

@@ -117,8 +117,9 @@ absl::Status RunIndexPaths(const eidetic::v1::IndexPathsRequest& request, Librar
                   callbacks));
   EIDETIC_RETURN_IF_ERROR(cancellation.Check());
   EIDETIC_RETURN_IF_ERROR(session.engine->CatchUp());
-  // Now, so that the first search need not wait for it.
-  EIDETIC_RETURN_IF_ERROR(session.confidence.Current(cancellation).status());
+  // Now, so that the first search need not wait for it. That search meets the
+  // same error again and tells it; the photos are indexed all the same.
+  session.confidence.Current(cancellation).status().IgnoreError();
   stream.Summary(summary);
   return absl::OkStatus();
 }

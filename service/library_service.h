@@ -16,6 +16,8 @@ class LibraryServiceImpl final : public eidetic::v1::LibraryService::Service {
   grpc::Status ImportAssets(grpc::ServerContext* context,
                             grpc::ServerReader<eidetic::v1::ImportAssetsRequest>* reader,
                             eidetic::v1::ImportAssetsResponse* response) override;
+  grpc::Status ExportAssets(grpc::ServerContext* context, const eidetic::v1::ExportAssetsRequest* request,
+                            grpc::ServerWriter<eidetic::v1::ExportAssetsResponse>* writer) override;
   grpc::Status GetAsset(grpc::ServerContext* context, const eidetic::v1::GetAssetRequest* request,
                         eidetic::v1::GetAssetResponse* response) override;
   grpc::Status ListAssets(grpc::ServerContext* context, const eidetic::v1::ListAssetsRequest* request,

@@ -18,6 +18,7 @@
 #include "absl/strings/string_view.h"
 #include "eidetic/v1/encoder_service.pb.h"
 #include "eidetic/v1/library_service.pb.h"
+#include "eidetic/v1/portable_asset.pb.h"
 #include "eidetic/v1/search_service.pb.h"
 #include "google/rpc/error_details.pb.h"
 #include "searcher/filter_expression.h"
@@ -31,6 +32,8 @@ inline constexpr int kMaxPageSize = 1'000;
 inline constexpr int kMaxRankedHits = 100'000;
 inline constexpr int kMaxCaptionsOfAsset = 256;
 inline constexpr size_t kMaxCaptionBytes = 4'096;
+// As many as the library has slots for.
+inline constexpr int kMaxCaptionsOfPortableAsset = 65'536;
 inline constexpr int kMaxAttributes = 64;
 inline constexpr size_t kMaxAttributeKeyBytes = 64;
 inline constexpr size_t kMaxAttributeValueBytes = 1'024;
@@ -70,6 +73,8 @@ void CheckEmbedRequest(const eidetic::v1::EmbedRequest& request, const ServiceLi
 void CheckAssetInput(const eidetic::v1::AssetInput& asset, absl::string_view field,
                      FieldViolations& violations);
 void CheckListAssetsRequest(const eidetic::v1::ListAssetsRequest& request, FieldViolations& violations);
+void CheckPortableAsset(const eidetic::v1::PortableAsset& asset, absl::string_view field,
+                        FieldViolations& violations);
 void CheckIndexPathsRequest(const eidetic::v1::IndexPathsRequest& request, FieldViolations& violations);
 // The filter compiled; nullopt when it lets every photo pass, or has a mistake,
 // which becomes a violation of `field` that tells the position.

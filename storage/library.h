@@ -98,7 +98,8 @@ struct PathInput {
 // Adds an asset, or replaces the fields given here of the one with that id.
 struct PutAsset {
   std::string asset_id;
-  // Everything but ordinal, paths and create_time_micros is taken from here.
+  // Everything but ordinal and paths is taken from here; create_time_micros only
+  // for a new asset, where 0 means now.
   eidetic::storage::v1::AssetRecord record;
   // Added to the asset's paths; when the path belonged to another asset it is
   // taken from that one first, as DetachPath does.
@@ -160,6 +161,17 @@ struct Fault {
   std::string message;
 };
 
+// All that the library holds of one asset.
+struct WholeAsset {
+  Asset asset;
+  // One for each of asset.record.paths().
+  std::vector<eidetic::storage::v1::PathRecord> paths;
+  std::vector<float> embedding;
+  // By slot, and one embedding for each.
+  std::vector<CaptionEntry> captions;
+  std::vector<std::vector<float>> caption_embeddings;
+};
+
 // A consistent picture of the library at one sequence; cheap to make. Must not
 // outlive its Library. One thread at a time.
 class ReadView {
@@ -173,6 +185,12 @@ class ReadView {
       const std::function<absl::Status(Ordinal, std::span<const float> vector)>& visit) const = 0;
   virtual absl::Status ForEachCaptionEmbedding(
       const std::function<absl::Status(CaptionId, std::span<const float> vector)>& visit) const = 0;
+  // Number of assets in this view.
+  virtual uint64_t asset_count() const = 0;
+  // Calls `visit` for each asset by rising ordinal; stops at the first error.
+  // kDataLoss names what is missing or damaged.
+  virtual absl::Status ForEachWholeAsset(
+      const std::function<absl::Status(const WholeAsset&)>& visit) const = 0;
 };
 
 class Library {

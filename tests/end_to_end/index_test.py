@@ -7,7 +7,7 @@ import subprocess
 import time
 import unittest
 
-from program import ProgramTest, debian_photos
+from program import PROGRAM, ProgramTest, debian_photos
 
 
 class IndexTest(ProgramTest):
@@ -101,6 +101,15 @@ class IndexTest(ProgramTest):
             self.assertEqual(result.code, 1, f"{arguments}: {result.out}{result.err}")
             self.assertIn("eidetic index", result.err)
         self.assertFalse(self.library.exists())
+
+    def test_what_needs_no_library_needs_no_home_folder(self):
+        without = {name: value for name, value in os.environ.items()
+                   if name not in ("HOME", "XDG_DATA_HOME", "EIDETIC_LIBRARY")}
+        for arguments, code in ((("model", "list"), 0), (("completion", "bash"), 0), (("status",), 2)):
+            done = subprocess.run([PROGRAM, *arguments], env=without, capture_output=True, check=False)
+            self.assertEqual(done.returncode, code, f"{arguments}: {done.stdout}{done.stderr}")
+            if code != 0:
+                self.assertIn(b"--library", done.stderr)
 
     def test_help_of_every_command(self):
         for command in ("index", "search", "similar", "caption", "serve", "status", "verify", "evaluate", "model",

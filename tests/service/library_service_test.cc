@@ -1,6 +1,7 @@
 // LibraryService as a client sees it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <rocksdb/db.h>
 
 #include <atomic>
 #include <cmath>
@@ -375,6 +376,45 @@ TEST_F(IndexPathsTest, IndexesAndSumsUp) {
   messages.clear();
   ASSERT_TRUE(Index(Request(), &messages).ok());
   EXPECT_EQ(messages.back().summary().unchanged(), 12U);
+}
+
+// A caption's embedding that a disk has damaged, in a closed library.
+void DamageCaptionEmbedding(const std::string& library) {
+  const std::string path = library + "/rocksdb";
+  std::vector<std::string> names;
+  ASSERT_TRUE(rocksdb::DB::ListColumnFamilies({}, path, &names).ok());
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (const std::string& name : names) families.emplace_back(name, rocksdb::ColumnFamilyOptions());
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* opened = nullptr;
+  ASSERT_TRUE(rocksdb::DB::Open({}, path, families, &handles, &opened).ok());
+  const std::unique_ptr<rocksdb::DB> database(opened);
+  for (rocksdb::ColumnFamilyHandle* handle : handles) {
+    if (handle->GetName() == "caption_embeddings/1") {
+      ASSERT_TRUE(database->Put({}, handle, std::string(8, '\0'), "\1 damaged").ok());
+    }
+    ASSERT_TRUE(database->DestroyColumnFamilyHandle(handle).ok());
+  }
+}
+
+TEST_F(IndexPathsTest, ARunIsDoneAlsoWhenItsConfidenceCannotBeMade) {
+  hosted_.PutVector("a", RandomUnitVector(dimension_, 1), {"a caption"});
+  hosted_.WaitForIndex();
+  ASSERT_TRUE(hosted_.host().Shutdown(absl::Seconds(5)).ok());
+  DamageCaptionEmbedding(hosted_.directory());
+  hosted_.Restart();
+  WritePictures(3);
+  std::vector<IndexPathsResponse> messages;
+  const grpc::Status status = Index(Request(), &messages);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  ASSERT_FALSE(messages.empty());
+  EXPECT_EQ(messages.back().summary().indexed(), 3U);
+  // The search that needs it says what is wrong.
+  eidetic::v1::SearchRequest search;
+  search.add_terms()->set_text("a dog");
+  eidetic::v1::SearchResponse found;
+  EXPECT_EQ(hosted_.search().Search(NewContext().get(), search, &found).error_code(),
+            grpc::StatusCode::DATA_LOSS);
 }
 
 TEST_F(IndexPathsTest, PathsAreAbsolute) {

@@ -1,4 +1,4 @@
-#include "encoder/text_pattern.h"
+#include "encoder/tokenizer_pattern.h"
 
 #include <unicode/unistr.h>
 #include <unicode/utext.h>
@@ -35,13 +35,13 @@ constexpr struct {
 
 }  // namespace
 
-TextPattern TextPattern::Literal(absl::string_view text) {
-  TextPattern result;
+TokenizerPattern TokenizerPattern::Literal(absl::string_view text) {
+  TokenizerPattern result;
   result.literal_ = std::string(text);
   return result;
 }
 
-absl::StatusOr<TextPattern> TextPattern::Regex(absl::string_view pattern) {
+absl::StatusOr<TokenizerPattern> TokenizerPattern::Regex(absl::string_view pattern) {
   if (pattern.size() > kLongestPattern) {
     return absl::InvalidArgumentError(
         absl::StrCat("a regular expression of ", pattern.size(), " bytes; at most ", kLongestPattern));
@@ -54,7 +54,7 @@ absl::StatusOr<TextPattern> TextPattern::Regex(absl::string_view pattern) {
   }
   const icu::UnicodeString text =
       icu::UnicodeString::fromUTF8(icu::StringPiece(meant.data(), static_cast<int32_t>(meant.size())));
-  TextPattern result;
+  TokenizerPattern result;
   result.regex_.reset(icu::RegexPattern::compile(text, 0, place, error));
   if (U_FAILURE(error)) {
     return absl::InvalidArgumentError(absl::StrCat("the regular expression \"", pattern,
@@ -64,7 +64,7 @@ absl::StatusOr<TextPattern> TextPattern::Regex(absl::string_view pattern) {
   return result;
 }
 
-absl::StatusOr<TextPattern> TextPattern::FromJson(const JsonReader& owner, const char* key) {
+absl::StatusOr<TokenizerPattern> TokenizerPattern::FromJson(const JsonReader& owner, const char* key) {
   EIDETIC_ASSIGN_OR_RETURN(const JsonReader pattern, owner.Object(key));
   if (pattern.Has("String")) {
     EIDETIC_ASSIGN_OR_RETURN(const std::string text, pattern.String("String"));
@@ -72,12 +72,12 @@ absl::StatusOr<TextPattern> TextPattern::FromJson(const JsonReader& owner, const
     return Literal(text);
   }
   EIDETIC_ASSIGN_OR_RETURN(const std::string expression, pattern.String("Regex"));
-  absl::StatusOr<TextPattern> regex = Regex(expression);
+  absl::StatusOr<TokenizerPattern> regex = Regex(expression);
   if (!regex.ok()) return pattern.Error(regex.status().message());
   return regex;
 }
 
-std::vector<TextPattern::Match> TextPattern::FindAll(absl::string_view text) const {
+std::vector<TokenizerPattern::Match> TokenizerPattern::FindAll(absl::string_view text) const {
   std::vector<Match> matches;
   if (regex_ == nullptr) {
     for (size_t at = text.find(literal_); at != absl::string_view::npos;
@@ -100,7 +100,7 @@ std::vector<TextPattern::Match> TextPattern::FindAll(absl::string_view text) con
   return matches;
 }
 
-std::string TextPattern::ReplaceAll(absl::string_view text, absl::string_view replacement) const {
+std::string TokenizerPattern::ReplaceAll(absl::string_view text, absl::string_view replacement) const {
   std::string result;
   result.reserve(text.size());
   size_t done = 0;

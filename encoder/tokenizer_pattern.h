@@ -2,10 +2,10 @@
 // expression (ICU's engine; the patterns of the known families mean the same in
 // the reference's). Immutable after creation; any thread.
 //
-//   ASSIGN_OR_RETURN(TextPattern pattern, TextPattern::Regex("\\s+"));
-//   for (const TextPattern::Match& match : pattern.FindAll(text)) …
-#ifndef EIDETIC_ENCODER_TEXT_PATTERN_H_
-#define EIDETIC_ENCODER_TEXT_PATTERN_H_
+//   ASSIGN_OR_RETURN(TokenizerPattern pattern, TokenizerPattern::Regex("\\s+"));
+//   for (const TokenizerPattern::Match& match : pattern.FindAll(text)) …
+#ifndef EIDETIC_ENCODER_TOKENIZER_PATTERN_H_
+#define EIDETIC_ENCODER_TOKENIZER_PATTERN_H_
 
 #include <unicode/regex.h>
 
@@ -20,18 +20,18 @@
 
 namespace eidetic::encoder {
 
-class TextPattern {
+class TokenizerPattern {
  public:
   struct Match {
     size_t begin = 0;
     size_t end = 0;
   };
 
-  static TextPattern Literal(absl::string_view text);
+  static TokenizerPattern Literal(absl::string_view text);
   // kInvalidArgument when ICU does not take it.
-  static absl::StatusOr<TextPattern> Regex(absl::string_view pattern);
+  static absl::StatusOr<TokenizerPattern> Regex(absl::string_view pattern);
   // {"String": "…"} or {"Regex": "…"} under `key`.
-  static absl::StatusOr<TextPattern> FromJson(const JsonReader& owner, const char* key);
+  static absl::StatusOr<TokenizerPattern> FromJson(const JsonReader& owner, const char* key);
 
   // In bytes of `text`, which must be UTF-8; from left to right, never overlapping.
   // A pattern that takes too many steps finds nothing more.
@@ -40,7 +40,7 @@ class TextPattern {
   std::string ReplaceAll(absl::string_view text, absl::string_view replacement) const;
 
  private:
-  TextPattern() = default;
+  TokenizerPattern() = default;
 
   std::string literal_;
   std::shared_ptr<const icu::RegexPattern> regex_;
@@ -48,4 +48,4 @@ class TextPattern {
 
 }  // namespace eidetic::encoder
 
-#endif  // EIDETIC_ENCODER_TEXT_PATTERN_H_
+#endif  // EIDETIC_ENCODER_TOKENIZER_PATTERN_H_
