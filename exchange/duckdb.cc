@@ -1,7 +1,10 @@
 #include "exchange/duckdb.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 
 #include "absl/cleanup/cleanup.h"
@@ -86,6 +89,18 @@ absl::Status Duckdb::Run(const std::string& sql) {
   api_->destroy_result(&result);
   return status;
 }
+
+absl::StatusOr<SqlPath> SqlPath::Open(const std::string& path) {
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0) return absl::ErrnoToStatus(errno, path);
+  return SqlPath(descriptor);
+}
+
+SqlPath::~SqlPath() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+std::string SqlPath::name() const { return absl::StrCat("/proc/self/fd/", descriptor_); }
 
 std::string QuoteSql(absl::string_view text) {
   return absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "''"}}), "'");

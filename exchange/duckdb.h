@@ -84,6 +84,21 @@ class Duckdb {
   duckdb_connection connection_ = nullptr;
 };
 
+// Another name for a file or folder that SQL can hold, whatever its own is made
+// of (bytes that are not UTF-8, wildcards). Good while it lives.
+class SqlPath {
+ public:
+  static absl::StatusOr<SqlPath> Open(const std::string& path);
+  SqlPath(SqlPath&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+  SqlPath& operator=(SqlPath&&) = delete;
+  ~SqlPath();
+  std::string name() const;
+
+ private:
+  explicit SqlPath(int descriptor) : descriptor_(descriptor) {}
+  int descriptor_;
+};
+
 // In single quotes.
 std::string QuoteSql(absl::string_view text);
 

@@ -88,11 +88,11 @@ class TextRows {
 
 class DuckdbParquetReader final : public ParquetReader {
  public:
-  DuckdbParquetReader(std::unique_ptr<Duckdb> duckdb, std::string path)
-      : duckdb_(std::move(duckdb)), path_(std::move(path)) {}
+  DuckdbParquetReader(std::unique_ptr<Duckdb> duckdb, std::string path, SqlPath sql_path)
+      : path_(std::move(path)), sql_path_(std::move(sql_path)), duckdb_(std::move(duckdb)) {}
 
   absl::Status Start(const std::vector<std::string>& columns) {
-    const std::string file = absl::StrCat("read_parquet(", QuoteSql(path_), ")");
+    const std::string file = absl::StrCat("read_parquet(", QuoteSql(sql_path_.name()), ")");
     std::vector<std::pair<std::string, std::string>> present;
     ParquetRow row;
     {
@@ -138,8 +138,9 @@ class DuckdbParquetReader final : public ParquetReader {
   }
 
  private:
-  const std::unique_ptr<Duckdb> duckdb_;
   const std::string path_;
+  const SqlPath sql_path_;
+  const std::unique_ptr<Duckdb> duckdb_;
   uint64_t row_count_ = 0;
   std::unique_ptr<TextRows> rows_;
 };
@@ -149,13 +150,9 @@ class DuckdbParquetReader final : public ParquetReader {
 absl::StatusOr<std::unique_ptr<ParquetReader>> ParquetReader::Open(const std::string& path,
                                                                    const std::vector<std::string>& columns,
                                                                    const std::string& scratch) {
-  // DuckDB takes names with these for patterns.
-  if (path.find_first_of("*?[") != std::string::npos) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": a path with *, ? or [ cannot be read as Parquet; move the folder"));
-  }
+  EIDETIC_ASSIGN_OR_RETURN(SqlPath sql_path, SqlPath::Open(path));
   EIDETIC_ASSIGN_OR_RETURN(std::unique_ptr<Duckdb> duckdb, Duckdb::Open(scratch));
-  auto reader = std::make_unique<DuckdbParquetReader>(std::move(duckdb), path);
+  auto reader = std::make_unique<DuckdbParquetReader>(std::move(duckdb), path, std::move(sql_path));
   const absl::Status started = reader->Start(columns);
   if (!started.ok()) {
     return absl::InvalidArgumentError(

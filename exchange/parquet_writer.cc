@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -39,8 +40,11 @@ class DuckdbParquetWriter final : public ParquetWriter {
     if (appender_ == nullptr) EIDETIC_RETURN_IF_ERROR(Begin());
     if (duckdb_->api().appender_flush(appender_) != DuckDBSuccess) return AppenderError();
     DropAppender();
+    const std::filesystem::path file(path);
+    EIDETIC_ASSIGN_OR_RETURN(const SqlPath folder, SqlPath::Open(file.parent_path().string()));
+    const std::string target = absl::StrCat(folder.name(), "/", file.filename().string());
     EIDETIC_RETURN_IF_ERROR(AddContext(
-        duckdb_->Run(absl::StrCat("COPY rows TO ", QuoteSql(path), " (FORMAT parquet, COMPRESSION zstd)")),
+        duckdb_->Run(absl::StrCat("COPY rows TO ", QuoteSql(target), " (FORMAT parquet, COMPRESSION zstd)")),
         path));
     return duckdb_->Run("DROP TABLE rows");
   }
