@@ -40,6 +40,8 @@ void AddStatusCommand(CLI::App& app, Command& command);
 void AddVerifyCommand(CLI::App& app, Command& command);
 void AddBackupCommand(CLI::App& app, Command& command);
 void AddRestoreCommand(CLI::App& app, Command& command);
+void AddExportCommand(CLI::App& app, Command& command);
+void AddImportCommand(CLI::App& app, Command& command);
 void AddEvaluateCommand(CLI::App& app, Command& command);
 void AddModelCommand(CLI::App& app, Command& command);
 void AddCompletionCommand(CLI::App& app, Command& command);

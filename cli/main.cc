@@ -63,6 +63,8 @@ void AddCommands(CLI::App& app, Command& command) {
   AddVerifyCommand(app, command);
   AddBackupCommand(app, command);
   AddRestoreCommand(app, command);
+  AddExportCommand(app, command);
+  AddImportCommand(app, command);
   AddEvaluateCommand(app, command);
   AddModelCommand(app, command);
   AddCompletionCommand(app, command);

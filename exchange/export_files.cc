@@ -163,6 +163,9 @@ class ExportFilesImpl final : public ExportFiles {
 
 absl::StatusOr<std::unique_ptr<ExportFiles>> ExportFiles::Open(const ExportOptions& options,
                                                                const ExportHeader& header) {
+  if (header.dimension() == 0) {
+    return absl::FailedPreconditionError("the library is empty and has no model yet: there is nothing to export");
+  }
   EIDETIC_RETURN_IF_ERROR(CheckTarget(options.directory));
   EIDETIC_ASSIGN_OR_RETURN(std::unique_ptr<Staging> staging, Staging::Make(options.directory));
   std::unique_ptr<PartWriter> writer;

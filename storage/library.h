@@ -228,7 +228,10 @@ class Library {
   // returns when they are durable. Result: one Status each (kNotFound: no such
   // asset or path; kInvalidArgument: bad id, wrong dimension, ...); a refused
   // mutation does not stop the others. The outer status is an error only when
-  // the database itself failed; then nothing of the call was acknowledged.
+  // the database itself failed; then nothing of the call was acknowledged, and
+  // readers see nothing of it. kResourceExhausted: no room on the disk; calls
+  // succeed again once there is. kUnavailable: the disk failed; the library must
+  // be opened again. MayBeKept says which calls the next opening may bring back.
   virtual absl::StatusOr<std::vector<absl::Status>> Commit(std::vector<Mutation> mutations) = 0;
 
   // --- Reading ---
@@ -295,6 +298,11 @@ class Library {
   // full), kCancelled.
   virtual absl::StatusOr<Backup> CreateBackup(const BackupOptions& options) = 0;
 };
+
+// Whether the changes of a Commit that failed with this status may be there,
+// all of them and whole, when the library is opened again before a change
+// succeeded. Those of other failed calls never are.
+bool MayBeKept(const absl::Status& status);
 
 // Asset id of a file's content: the first 128 bits of its SHA-256 as 32
 // lower-case hexadecimal digits.

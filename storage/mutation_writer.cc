@@ -84,12 +84,10 @@ absl::Status MutationWriter::Apply(const Mutation& mutation) {
   return rolled_back.ok() ? status : FromRocksDb(rolled_back, "taking a refused change back");
 }
 
-absl::Status MutationWriter::Write() {
-  if (batch_.GetWriteBatch()->Count() == 0) return absl::OkStatus();
+absl::Status MutationWriter::Write(DurableWriter& writer) {
+  if (batch_.GetWriteBatch()->Count() == 0) return writer.Settle();
   EIDETIC_RETURN_IF_ERROR(Put(families_.meta, kStateKey, EncodeRecord(kStateKey, state_)));
-  rocksdb::WriteOptions options;
-  options.sync = true;
-  return FromRocksDb(db_->Write(options, batch_.GetWriteBatch()), "writing to the library");
+  return writer.Write(*batch_.GetWriteBatch());
 }
 
 absl::Status MutationWriter::ApplyOne(const PutAsset& put) {

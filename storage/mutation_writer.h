@@ -4,7 +4,7 @@
 //
 //   MutationWriter writer(db, families, state, dimension);
 //   absl::Status refused = writer.Apply(mutation);   // not OK: the batch is as before
-//   RETURN_IF_ERROR(writer.Write());
+//   RETURN_IF_ERROR(writer.Write(durable_writer));
 #ifndef EIDETIC_STORAGE_MUTATION_WRITER_H_
 #define EIDETIC_STORAGE_MUTATION_WRITER_H_
 
@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "storage/column_families.h"
+#include "storage/durable_writer.h"
 #include "storage/library.h"
 
 namespace eidetic::storage {
@@ -31,8 +32,8 @@ class MutationWriter {
   // A refusal leaves no trace. kDataLoss and the like: a stored value the
   // mutation builds on is damaged.
   absl::Status Apply(const Mutation& mutation);
-  // Nothing to do: OK. Otherwise synced.
-  absl::Status Write();
+  // Synced. Also with nothing to do it fails while changes are not possible.
+  absl::Status Write(DurableWriter& writer);
   const eidetic::storage::v1::StateRecord& state() const { return state_; }
 
  private:

@@ -145,6 +145,11 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
   db_options.max_log_file_size = 4 << 20;
   db_options.info_log_level = rocksdb::WARN_LEVEL;
   db_options.bytes_per_sync = 1 << 20;
+  // When to go on after an error that stopped writes is for DurableWriter to say.
+  db_options.listeners.push_back(std::make_shared<WriteErrorListener>());
+  db_options.max_bgerror_resume_count = 0;
+  // What is in no log need not outlive us.
+  db_options.avoid_flush_during_shutdown = true;
   db_options.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(budget / 2);
 
   std::vector<std::string> names = {rocksdb::kDefaultColumnFamilyName,
@@ -180,6 +185,8 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
   families_.captions = handles_[4];
   families_.changes = handles_[5];
   families_.meta = handles_[6];
+  const absl::MutexLock lock(&commit_mutex_);
+  writer_.emplace(db_.get(), families_.meta);
   return absl::OkStatus();
 }
 
@@ -254,10 +261,8 @@ absl::Status RocksDbLibrary::UseModel(const GenerationRecord& model) {
   const std::string key = GenerationKey(generation.number());
   rocksdb::Status written = batch.Put(families_.meta, key, EncodeRecord(key, generation));
   if (written.ok()) written = batch.Put(families_.meta, kStateKey, EncodeRecord(kStateKey, state));
-  rocksdb::WriteOptions sync;
-  sync.sync = true;
-  if (written.ok()) written = db_->Write(sync, &batch);
   EIDETIC_RETURN_IF_ERROR(FromRocksDb(written, "setting the library's model"));
+  EIDETIC_RETURN_IF_ERROR(writer_->Write(batch));
   return LoadState();
 }
 
@@ -316,13 +321,7 @@ absl::Status RocksDbLibrary::WriteGroup(std::span<Writer* const> group) {
     writer->results.reserve(writer->mutations->size());
     for (const Mutation& mutation : *writer->mutations) writer->results.push_back(batch.Apply(mutation));
   }
-  absl::Status written = batch.Write();
-  if (absl::IsResourceExhausted(written) || absl::IsUnavailable(written)) {
-    // After a full disk RocksDB refuses writes until told to go on; there may be
-    // room again.
-    if (db_->Resume().ok()) written = batch.Write();
-  }
-  EIDETIC_RETURN_IF_ERROR(written);
+  EIDETIC_RETURN_IF_ERROR(batch.Write(*writer_));
   const absl::MutexLock lock(&state_mutex_);
   state_ = batch.state();
   return absl::OkStatus();
@@ -538,10 +537,8 @@ absl::Status RocksDbLibrary::TrimChanges(uint64_t sequence) {
     for (uint64_t number = first; number <= last && written.ok(); ++number) {
       written = batch.Delete(families_.changes, SequenceKey(number));
     }
-    rocksdb::WriteOptions sync;
-    sync.sync = true;
-    if (written.ok()) written = db_->Write(sync, &batch);
     EIDETIC_RETURN_IF_ERROR(FromRocksDb(written, "trimming the change log"));
+    EIDETIC_RETURN_IF_ERROR(writer_->Write(batch));
     const absl::MutexLock lock(&state_mutex_);
     state_ = state;
   }

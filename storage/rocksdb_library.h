@@ -21,6 +21,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "storage/column_families.h"
+#include "storage/durable_writer.h"
 #include "storage/library.h"
 #include "storage/library_lock.h"
 
@@ -92,6 +93,9 @@ class RocksDbLibrary final : public Library {
 
   // Held by whoever writes the database.
   absl::Mutex commit_mutex_ ABSL_ACQUIRED_BEFORE(state_mutex_);
+
+  // There since Start.
+  std::optional<DurableWriter> writer_ ABSL_GUARDED_BY(commit_mutex_);
 
   // What is on disk, published after the sync.
   mutable absl::Mutex state_mutex_;

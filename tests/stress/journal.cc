@@ -51,8 +51,10 @@ absl::Status Journal::ReadLine(absl::string_view line) {
   size_t number = 0;
   if (parts.size() < 2 || !absl::SimpleAtoi(parts[1], &number) || number >= writers_.size()) return malformed;
   WriterJournal& writer = writers_[number];
+  line_ += 1;
   const absl::string_view rest = parts.size() > 2 ? parts[2] : absl::string_view();
   if (parts[0] == "begin") {
+    lines_[number].began = line_;
     for (const absl::string_view text : absl::StrSplit(rest, '|')) {
       const std::optional<Step> step = ParseStep(text);
       if (!step.has_value()) return malformed;
@@ -64,11 +66,14 @@ absl::Status Journal::ReadLine(absl::string_view line) {
   } else if (parts[0] == "done") {
     for (const Step& step : writer.pending) ApplyStep(writer.state, step);
     writer.pending.clear();
-    writer.failed.clear();
     writer.acknowledged += 1;
-  } else if (parts[0] == "failed") {
-    writer.failed.push_back(std::move(writer.pending));
+    ForgetDoubts(lines_[number].began);
+  } else if (parts[0] == "refused") {
     writer.pending.clear();
+  } else if (parts[0] == "in-doubt") {
+    writer.in_doubt = std::move(writer.pending);
+    writer.pending.clear();
+    lines_[number].in_doubt = line_;
   } else if (parts[0] == "asset" || parts[0] == "version") {
     const std::pair<absl::string_view, absl::string_view> fields =
         absl::StrSplit(rest, absl::MaxSplits(' ', 1));
@@ -87,6 +92,12 @@ absl::Status Journal::ReadLine(absl::string_view line) {
   return absl::OkStatus();
 }
 
+void Journal::ForgetDoubts(uint64_t before_line) {
+  for (size_t i = 0; i < writers_.size(); ++i) {
+    if (lines_[i].in_doubt < before_line) writers_[i].in_doubt.clear();
+  }
+}
+
 absl::Status Journal::Begin(size_t writer, const std::vector<Step>& steps) {
   return Append(
       absl::StrCat("begin ", writer, " ", absl::StrJoin(steps, "|", [](std::string* out, const Step& step) {
@@ -95,7 +106,10 @@ absl::Status Journal::Begin(size_t writer, const std::vector<Step>& steps) {
 }
 
 absl::Status Journal::End(size_t writer, Outcome outcome) {
-  return Append(absl::StrCat(outcome == Outcome::kDone ? "done " : "failed ", writer));
+  const char* word = outcome == Outcome::kDone      ? "done "
+                     : outcome == Outcome::kRefused ? "refused "
+                                                    : "in-doubt ";
+  return Append(absl::StrCat(word, writer));
 }
 
 // One write, so that a line is there or, at the end, cut off. The system keeps
@@ -121,7 +135,7 @@ absl::Status Journal::Checkpoint(const std::vector<WriterState>& states) {
   file_ = open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
   if (file_ < 0) return absl::ErrnoToStatus(errno, absl::StrCat("opening ", path_));
   for (size_t writer = 0; writer < states.size(); ++writer) {
-    writers_[writer] = {.state = states[writer], .pending = {}, .failed = {}, .acknowledged = 0};
+    writers_[writer] = {.state = states[writer], .pending = {}, .in_doubt = {}, .acknowledged = 0};
   }
   return absl::OkStatus();
 }

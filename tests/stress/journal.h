@@ -23,9 +23,11 @@ namespace eidetic::stress {
 
 enum class Outcome {
   kDone,  // acknowledged
-  // Failed, and reading showed nothing of it. A crash before the next commit that
-  // is acknowledged may still bring it back, whole.
-  kFailed,
+  // Failed, never to be seen.
+  kRefused,
+  // Failed, and readers see nothing of it; but a crash before the next change that
+  // succeeds may bring it back, whole.
+  kInDoubt,
 };
 
 // What the journal says of one writer.
@@ -34,8 +36,9 @@ struct WriterJournal {
   WriterState state;
   // The commit that was under way; empty: none. It may be there or not.
   std::vector<Step> pending;
-  // Those that failed since the last acknowledged one.
-  std::vector<std::vector<Step>> failed;
+  // The last one in doubt, unless a commit that began later was acknowledged,
+  // whoever's: then it is certain that this one is not there.
+  std::vector<Step> in_doubt;
   // Commits acknowledged since the last checkpoint.
   uint64_t acknowledged = 0;
 };
@@ -58,14 +61,24 @@ class Journal {
   absl::Status Checkpoint(const std::vector<WriterState>& states);
 
  private:
-  Journal(std::string path, size_t writers) : path_(std::move(path)), writers_(writers) {}
+  Journal(std::string path, size_t writers) : path_(std::move(path)), writers_(writers), lines_(writers) {}
   absl::Status Read();
   absl::Status ReadLine(absl::string_view line);
   absl::Status Append(const std::string& line);
+  void ForgetDoubts(uint64_t before_line);
+
+  // Lines in the journal's order: the pending one's, and the one that said of the
+  // last commit that it is in doubt.
+  struct Lines {
+    uint64_t began = 0;
+    uint64_t in_doubt = 0;
+  };
 
   const std::string path_;
   int file_ = -1;
   std::vector<WriterJournal> writers_;
+  std::vector<Lines> lines_;
+  uint64_t line_ = 0;
 };
 
 }  // namespace eidetic::stress

@@ -9,6 +9,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "proto/status_macros.h"
 
 namespace eidetic::stress {
@@ -99,6 +100,11 @@ std::string Difference(const std::map<uint32_t, AssetState>& expected,
   return text;
 }
 
+std::string Told(const std::vector<Step>& steps) {
+  if (steps.empty()) return "nothing";
+  return absl::StrJoin(steps, " | ", [](std::string* out, const Step& step) { out->append(ToText(step)); });
+}
+
 class Checker {
  public:
   Checker(const storage::Library& library, searcher::SearchEngine& engine, std::mt19937_64& random)
@@ -147,36 +153,21 @@ class Checker {
   void Compare(size_t writer, const WriterJournal& journal) {
     WriterState& found = result_.states[writer];
     found.last_version = journal.state.last_version;
-    // Of what was not acknowledged: nothing, what was under way, and a run of those
-    // that failed before; each of them whole.
-    std::vector<std::vector<Step>> maybe = {{}};
-    for (size_t first = 0; first < journal.failed.size(); ++first) {
-      std::vector<Step> run;
-      for (size_t last = first; last < journal.failed.size(); ++last) {
-        run.insert(run.end(), journal.failed[last].begin(), journal.failed[last].end());
-        maybe.push_back(run);
+    // Of what was not acknowledged nothing, or one, whole: that in doubt or that
+    // under way. The second is tried only once the first is certain not to be there.
+    static const std::vector<Step> kNone;
+    for (const std::vector<Step>* maybe : {&kNone, &journal.in_doubt, &journal.pending}) {
+      WriterState expected = journal.state;
+      for (const Step& step : *maybe) ApplyStep(expected, step);
+      if (expected.assets != found.assets) continue;
+      if (!journal.pending.empty() || !journal.in_doubt.empty()) {
+        (maybe->empty() ? result_.pending_absent : result_.pending_there) += 1;
       }
+      return;
     }
-    for (const std::vector<Step>& earlier : maybe) {
-      for (const bool with_pending : {false, true}) {
-        WriterState expected = journal.state;
-        for (const Step& step : earlier) ApplyStep(expected, step);
-        if (with_pending) {
-          for (const Step& step : journal.pending) ApplyStep(expected, step);
-        }
-        if (expected.assets != found.assets) continue;
-        if (!journal.pending.empty() || !journal.failed.empty()) {
-          (with_pending || !earlier.empty() ? result_.pending_there : result_.pending_absent) += 1;
-        }
-        return;
-      }
-    }
-    std::string steps;
-    for (const Step& step : journal.pending)
-      absl::StrAppend(&steps, steps.empty() ? "" : " | ", ToText(step));
     Complain(absl::StrCat("writer ", writer, " was promised something else",
                           Difference(journal.state.assets, found.assets),
-                          "; under way: ", steps.empty() ? "nothing" : steps));
+                          "; under way: ", Told(journal.pending), "; in doubt: ", Told(journal.in_doubt)));
   }
 
   absl::Status CompareCounts() {

@@ -93,7 +93,8 @@ absl::Status CommitSteps(Worker& worker, std::vector<Step> steps) {
           absl::StrCat("a commit failed and is there all the same: ", results.status().ToString()));
     }
     worker.state.last_version = after.last_version;
-    return worker.journal.End(worker.number, Outcome::kFailed);
+    return worker.journal.End(worker.number,
+                              storage::MayBeKept(results.status()) ? Outcome::kInDoubt : Outcome::kRefused);
   }
   for (size_t i = 0; i < steps.size(); ++i) {
     if ((*results)[i].code() == expected[i]) continue;
