@@ -81,8 +81,8 @@ absl::StatusOr<NpyHeader> ParseNpyHeader(absl::string_view bytes, uint64_t file_
   }
   array.data_offset = header_start + header_size;
   if (file_bytes - array.data_offset != expected) {
-    return Error(name, absl::StrCat("its shape needs ", expected, " bytes, it has ",
-                                    file_bytes - array.data_offset));
+    return Error(
+        name, absl::StrCat("its shape needs ", expected, " bytes, it has ", file_bytes - array.data_offset));
   }
   return array;
 }

@@ -15,6 +15,8 @@
 namespace eidetic::exchange {
 
 inline constexpr char kManifestName[] = "eidetic_export.json";
+// While an export is written.
+inline constexpr char kScratchName[] = "scratch";
 inline constexpr char kImageFolder[] = "img_emb";
 inline constexpr char kTextFolder[] = "text_emb";
 inline constexpr char kMetadataFolder[] = "metadata";

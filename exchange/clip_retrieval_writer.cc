@@ -150,7 +150,7 @@ absl::StatusOr<std::unique_ptr<PartWriter>> NewClipRetrievalWriter(const std::st
     EIDETIC_RETURN_IF_ERROR(storage::PosixFileSystem().CreateDirectory(absl::StrCat(folder, "/", name)));
   }
   EIDETIC_ASSIGN_OR_RETURN(std::unique_ptr<ParquetWriter> parquet,
-                           ParquetWriter::Open(Columns(), absl::StrCat(folder, "/scratch")));
+                           ParquetWriter::Open(Columns(), absl::StrCat(folder, "/", kScratchName)));
   return std::make_unique<ClipRetrievalWriter>(folder, dimension, half, std::move(parquet));
 }
 

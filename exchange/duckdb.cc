@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -50,13 +51,16 @@ absl::StatusOr<std::unique_ptr<Duckdb>> Duckdb::Open(const std::string& scratch)
   // Loaded once; stays.
   static const absl::StatusOr<DuckdbApi> api = Load();
   EIDETIC_RETURN_IF_ERROR(api.status());
-  auto duckdb = std::unique_ptr<Duckdb>(new Duckdb(&*api));
+  if (mkdir(scratch.c_str(), 0700) != 0 && errno != EEXIST) return absl::ErrnoToStatus(errno, scratch);
+  EIDETIC_ASSIGN_OR_RETURN(SqlPath scratch_path, SqlPath::Open(scratch));
+  const std::string spill = absl::StrCat(scratch_path.name(), "/spill");
+  auto duckdb = std::unique_ptr<Duckdb>(new Duckdb(&*api, std::move(scratch_path)));
   duckdb_config config = nullptr;
   const absl::Cleanup destroy = [&] { api->destroy_config(&config); };
   bool configured = api->create_config(&config) == DuckDBSuccess;
   for (const auto& [name, value] : {std::pair<const char*, std::string>{"memory_limit", kMemoryLimit},
                                     {"threads", "2"},
-                                    {"temp_directory", scratch},
+                                    {"temp_directory", spill},
                                     {"autoload_known_extensions", "false"},
                                     {"autoinstall_known_extensions", "false"}}) {
     configured = configured && api->set_config(config, name, value.c_str()) == DuckDBSuccess;

@@ -61,29 +61,6 @@ struct DuckdbApi {
 #undef EIDETIC_DUCKDB_MEMBER
 };
 
-class Duckdb {
- public:
-  // `scratch` is a folder for what does not fit into memory. kNotFound: the
-  // library is not there, with what to do.
-  static absl::StatusOr<std::unique_ptr<Duckdb>> Open(const std::string& scratch);
-
-  ~Duckdb();
-  Duckdb(const Duckdb&) = delete;
-  Duckdb& operator=(const Duckdb&) = delete;
-
-  // Runs a statement without a result.
-  absl::Status Run(const std::string& sql);
-  const DuckdbApi& api() const { return *api_; }
-  duckdb_connection connection() const { return connection_; }
-
- private:
-  explicit Duckdb(const DuckdbApi* api) : api_(api) {}
-
-  const DuckdbApi* api_;
-  duckdb_database database_ = nullptr;
-  duckdb_connection connection_ = nullptr;
-};
-
 // Another name for a file or folder that SQL can hold, whatever its own is made
 // of (bytes that are not UTF-8, wildcards). Good while it lives.
 class SqlPath {
@@ -97,6 +74,30 @@ class SqlPath {
  private:
   explicit SqlPath(int descriptor) : descriptor_(descriptor) {}
   int descriptor_;
+};
+
+class Duckdb {
+ public:
+  // `scratch` is a folder for what does not fit into memory; made if missing. kNotFound: the
+  // library is not there, with what to do.
+  static absl::StatusOr<std::unique_ptr<Duckdb>> Open(const std::string& scratch);
+
+  ~Duckdb();
+  Duckdb(const Duckdb&) = delete;
+  Duckdb& operator=(const Duckdb&) = delete;
+
+  // Runs a statement without a result.
+  absl::Status Run(const std::string& sql);
+  const DuckdbApi& api() const { return *api_; }
+  duckdb_connection connection() const { return connection_; }
+
+ private:
+  Duckdb(const DuckdbApi* api, SqlPath scratch) : api_(api), scratch_(std::move(scratch)) {}
+
+  const DuckdbApi* api_;
+  const SqlPath scratch_;
+  duckdb_database database_ = nullptr;
+  duckdb_connection connection_ = nullptr;
 };
 
 // In single quotes.

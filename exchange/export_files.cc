@@ -132,6 +132,7 @@ class ExportFilesImpl final : public ExportFiles {
       EIDETIC_RETURN_IF_ERROR(writer_->End());
     }
     writer_.reset();
+    EIDETIC_RETURN_IF_ERROR(Files().RemoveAll(absl::StrCat(staging_->path(), "/", kScratchName)));
     EIDETIC_ASSIGN_OR_RETURN(const std::string json, ToJson(header_));
     EIDETIC_RETURN_IF_ERROR(storage::WriteFileDurably(
         Files(), absl::StrCat(staging_->path(), "/", kManifestName), absl::StrCat(json, "\n")));
@@ -164,7 +165,8 @@ class ExportFilesImpl final : public ExportFiles {
 absl::StatusOr<std::unique_ptr<ExportFiles>> ExportFiles::Open(const ExportOptions& options,
                                                                const ExportHeader& header) {
   if (header.dimension() == 0) {
-    return absl::FailedPreconditionError("the library is empty and has no model yet: there is nothing to export");
+    return absl::FailedPreconditionError(
+        "the library is empty and has no model yet: there is nothing to export");
   }
   EIDETIC_RETURN_IF_ERROR(CheckTarget(options.directory));
   EIDETIC_ASSIGN_OR_RETURN(std::unique_ptr<Staging> staging, Staging::Make(options.directory));

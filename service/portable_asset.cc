@@ -38,8 +38,11 @@ storage::PathInput MakePathInput(const PortablePath& path) {
 }
 
 absl::StatusOr<int64_t> Microseconds(const google::protobuf::Timestamp& time, absl::string_view field) {
-  if (!TimeUtil::IsTimestampValid(time))
+  // The years 1 to 9999, as google.protobuf.Timestamp has it.
+  if (time.seconds() < TimeUtil::kTimestampMinSeconds || time.seconds() > TimeUtil::kTimestampMaxSeconds ||
+      time.nanos() < 0 || time.nanos() > 999'999'999) {
     return InvalidField(field, "is not a time between the years 1 and 9999");
+  }
   return TimeUtil::TimestampToMicroseconds(time);
 }
 

@@ -21,8 +21,9 @@ namespace fs = std::filesystem;
 using v1::BackupRecord;
 using v1::GenerationRecord;
 
-// A backup inside the library would go with it, and could meet its files.
-absl::Status CheckOutside(const std::string& directory, const std::string& library) {
+// The folder by its real name. A backup inside the library would go with it, and
+// could meet its files.
+absl::StatusOr<std::string> ResolveOutside(const std::string& directory, const std::string& library) {
   if (!fs::path(directory).is_absolute()) {
     return absl::InvalidArgumentError(
         absl::StrCat("the backup folder ", directory, " is not an absolute path"));
@@ -32,7 +33,7 @@ absl::Status CheckOutside(const std::string& directory, const std::string& libra
   if (error) return absl::ErrnoToStatus(error.value(), directory);
   const std::string outer = fs::canonical(library, error).string();
   if (error) return absl::ErrnoToStatus(error.value(), library);
-  if (!absl::StartsWith(absl::StrCat(inner, "/"), absl::StrCat(outer, "/"))) return absl::OkStatus();
+  if (!absl::StartsWith(absl::StrCat(inner, "/"), absl::StrCat(outer, "/"))) return inner;
   return absl::InvalidArgumentError(absl::StrCat("the backup folder ", directory, " is inside the library ",
                                                  library, "; name one outside"));
 }
@@ -119,7 +120,8 @@ absl::StatusOr<std::vector<Backup>> VerifyBackups(const std::string& directory,
 }
 
 absl::StatusOr<Backup> RocksDbLibrary::CreateBackup(const BackupOptions& options) {
-  EIDETIC_RETURN_IF_ERROR(CheckOutside(options.directory, directory_));
+  BackupOptions resolved = options;
+  EIDETIC_ASSIGN_OR_RETURN(resolved.directory, ResolveOutside(options.directory, directory_));
   BackupRecord record;
   record.set_format_version(kFormatVersion);
   record.set_create_time_micros(absl::ToUnixMicros(absl::Now()));
@@ -134,9 +136,9 @@ absl::StatusOr<Backup> RocksDbLibrary::CreateBackup(const BackupOptions& options
   record.set_database_identity(identity);
 
   EIDETIC_ASSIGN_OR_RETURN(const std::unique_ptr<BackupFolder> folder,
-                           BackupFolder::OpenForWriting(options, db_->GetEnv()));
+                           BackupFolder::OpenForWriting(resolved, db_->GetEnv()));
   const std::vector<Backup> earlier = folder->List();
-  EIDETIC_RETURN_IF_ERROR(CheckSameLibrary(earlier, record, options.directory));
+  EIDETIC_RETURN_IF_ERROR(CheckSameLibrary(earlier, record, resolved.directory));
   uint64_t expected = 0;
   // How much of a later backup is there already is not known before.
   if (earlier.empty()) {
@@ -149,9 +151,9 @@ absl::StatusOr<Backup> RocksDbLibrary::CreateBackup(const BackupOptions& options
   // own disk is full can be backed up.
   EIDETIC_RETURN_IF_ERROR(folder->Convert(folder->writer().CreateNewBackupWithMetadata(
                                               {}, db_.get(), EncodeRecord(kBackupRecordKey, record), &number),
-                                          absl::StrCat("backing up into ", options.directory)));
+                                          absl::StrCat("backing up into ", resolved.directory)));
   EIDETIC_ASSIGN_OR_RETURN(Backup backup, Find(*folder, number));
-  EIDETIC_RETURN_IF_ERROR(VerifyNew(*folder, backup, options.directory));
+  EIDETIC_RETURN_IF_ERROR(VerifyNew(*folder, backup, resolved.directory));
   if (options.keep > 0) EIDETIC_RETURN_IF_ERROR(RemoveOld(*folder, options.keep));
   return backup;
 }
