@@ -24,7 +24,7 @@ class ExportTest(ProgramTest):
     def answers(self, library=None):
         """What a user sees: hits with scores, a filter, captions."""
         hits = self.run_ok("search", "a photo of colours", "--limit", "1000", "--json", library=library).json_lines
-        filtered = self.run_ok("search", "a photo", "--filter", "width >= 64", "--limit", "1000", "--json",
+        filtered = self.run_ok("search", "a photo", "--filter", "width >= 8", "--limit", "1000", "--json",
                                library=library).json_lines
         captions = self.run_ok("caption", self.photos / "a copy.jpg", "--library-only", "--limit", "20", "--json",
                                library=library).json_lines
