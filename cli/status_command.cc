@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/str_format.h"
+#include "absl/time/time.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/json_output.h"
@@ -39,6 +40,14 @@ Json StatusToJson(const v1::GetStatusResponse& status, bool remote) {
       {"vectors", status.index().vector_count()},        {"tombstones", status.index().tombstone_count()},
       {"last_sequence", status.index().last_sequence()}, {"origin", status.index().origin()},
       {"origin_detail", status.index().origin_detail()}};
+  json["rejected_snapshots"] = status.rejected_snapshot_count();
+  if (status.has_last_rejected_snapshot()) {
+    json["last_rejected_snapshot"] = {
+        {"reason", status.last_rejected_snapshot().reason()},
+        {"time", absl::FormatTime("%Y-%m-%dT%H:%M:%SZ",
+                                  absl::FromUnixSeconds(status.last_rejected_snapshot().time().seconds()),
+                                  absl::UTCTimeZone())}};
+  }
   json["holder"] =
       remote ? Json({{"pid", status.holder_pid()}, {"address", status.holder_address()}}) : Json(nullptr);
   return json;
@@ -66,6 +75,12 @@ void PrintStatus(const v1::GetStatusResponse& status, bool remote) {
                                       index.origin(), index.origin_detail().empty() ? "" : ": ",
                                       index.origin_detail())
                           .c_str());
+  if (status.has_last_rejected_snapshot()) {
+    std::printf("%s\n",
+                absl::StrFormat("Snapshots  %d rejected since the start; the last: %s",
+                                status.rejected_snapshot_count(), status.last_rejected_snapshot().reason())
+                    .c_str());
+  }
   std::printf("On disk    %s database, %s index snapshot\n", Bytes(status.database_bytes()).c_str(),
               Bytes(status.snapshot_bytes()).c_str());
   if (remote) {

@@ -2,6 +2,8 @@
 
 #include <atomic>
 #include <cstdio>
+#include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -14,7 +16,9 @@
 #include "cli/json_output.h"
 #include "cli/library_connection.h"
 #include "cli/progress_bar.h"
+#include "cli/repair_report.h"
 #include "eidetic/v1/library_service.grpc.pb.h"
+#include "service/repair_library.h"
 
 namespace eidetic::cli {
 namespace {
@@ -33,10 +37,23 @@ Json ReportToJson(const v1::VerifySummary& summary, const std::vector<v1::Verify
   return json;
 }
 
+// A library that is too damaged to be opened.
+int ReportUnopened(const Command& command, const absl::Status& status) {
+  if (command.options.json && absl::IsDataLoss(status)) {
+    v1::VerifySummary summary;
+    summary.set_fault_count(1);
+    v1::VerifyFault fault;
+    fault.set_place("database");
+    fault.set_message(std::string(status.message()));
+    PrintJson(ReportToJson(summary, {fault}));
+  }
+  return Fail(command, status);
+}
+
 int RunVerify(const Command& command) {
   const Interrupt interrupt;
   auto connection = LibraryConnection::Open(command.options, {.command = "verify"});
-  if (!connection.ok()) return Fail(command, connection.status());
+  if (!connection.ok()) return ReportUnopened(command, connection.status());
   ProgressBar bar(command.terminal, command.options.quiet || command.options.json);
   std::vector<v1::VerifyFault> faults;
   v1::VerifySummary summary;
@@ -85,13 +102,49 @@ int RunVerify(const Command& command) {
   } else {
     std::printf("%s\n",
                 absl::StrFormat(
-                    "%d faults in %d records read. The index can be deleted (folder index/ of the library) "
-                    "and is made anew; a photo with a damaged record is indexed anew by `eidetic index`.",
+                    "%d faults in %d records read. Stop whoever serves the library and run `eidetic verify "
+                    "--repair`; then `eidetic index` fills the gaps.",
                     summary.fault_count(), summary.records_read())
                     .c_str());
   }
   if (!closed.ok()) return Fail(command, closed);
   return summary.fault_count() == 0 ? kDone : kFailed;
+}
+
+struct RepairArguments {
+  bool repair = false;
+  std::string backup;
+};
+
+int RunRepair(const Command& command, const RepairArguments& arguments) {
+  const Interrupt interrupt;
+  ProgressBar bar(command.terminal, command.options.quiet || command.options.json);
+  const absl::Time start = absl::Now();
+  const auto progress = [&](uint64_t done, uint64_t total) {
+    const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
+    bar.Update({.label = "Repairing",
+                .done = done,
+                .total = total,
+                .per_second = seconds > 0 ? static_cast<double>(done) / seconds : 0,
+                .unit = "records"});
+    return !interrupt.requested();
+  };
+  const auto report = service::RepairLibrary(
+      {.library = command.options.library, .backup = arguments.backup, .progress = progress});
+  bar.Clear();
+  if (interrupt.requested() && absl::IsCancelled(report.status())) {
+    std::fprintf(stderr, "Stopped; nothing was changed.\n");
+    return kInterrupted;
+  }
+  if (!report.ok()) return Fail(command, report.status());
+  if (command.options.json) {
+    PrintJson(RepairReportToJson(*report));
+  } else {
+    std::printf("%s", DescribeRepair(*report).c_str());
+  }
+  return report->lost_assets.empty() && report->lost_unnamed == 0 && report->lost_captions == 0
+             ? kDone
+             : kInputsSkipped;
 }
 
 }  // namespace
@@ -101,8 +154,22 @@ void AddVerifyCommand(CLI::App& app, Command& command) {
   verify->footer(
       "Checks every checksum, the links between photos, paths, captions and vectors, and the index against "
       "the\n"
-      "database. Exit code 1 when there are faults.");
-  verify->callback([&command] { command.run = [&command] { return RunVerify(command); }; });
+      "database. Exit code 1 when there are faults.\n\n"
+      "With --repair a new database is made of what can be read, of the vectors that the index still holds,\n"
+      "and of a backup. The damaged one is kept beside it (rocksdb.damaged-1). Nobody may have the library\n"
+      "open. What is lost is listed (exit code 3); `eidetic index` reads those photos again.");
+  auto arguments = std::make_shared<RepairArguments>();
+  CLI::Option* repair =
+      verify->add_flag("--repair", arguments->repair, "Make a new database of what can be read");
+  verify
+      ->add_option("--backup", arguments->backup,
+                   "Folder of an older copy of the library, to take lost records from")
+      ->needs(repair);
+  verify->callback([&command, arguments] {
+    command.run = [&command, arguments] {
+      return arguments->repair ? RunRepair(command, *arguments) : RunVerify(command);
+    };
+  });
 }
 
 }  // namespace eidetic::cli

@@ -180,6 +180,14 @@ class FaissVectorIndex final : public VectorIndex {
     return found;
   }
 
+  std::optional<std::vector<float>> Vector(uint64_t id) const override {
+    const auto found = position_of_.find(id);
+    if (found == position_of_.end()) return std::nullopt;
+    const auto dimension = static_cast<size_t>(dimension_);
+    const float* vector = Vectors() + found->second * dimension;
+    return std::vector<float>(vector, vector + dimension);
+  }
+
   std::vector<uint64_t> Ids() const override {
     std::vector<uint64_t> live;
     live.reserve(size());

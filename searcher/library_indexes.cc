@@ -103,6 +103,7 @@ absl::StatusOr<std::unique_ptr<LibraryIndexes>> LibraryIndexes::Build(const stor
   const auto dimension = static_cast<int>(generation.dimension());
   auto indexes = std::unique_ptr<LibraryIndexes>(new LibraryIndexes);
   indexes->last_sequence_ = view->last_sequence();
+  indexes->database_id_ = library.database_id();
   indexes->generation_ = generation.number();
   indexes->model_fingerprint_ = generation.model_fingerprint();
   EIDETIC_ASSIGN_OR_RETURN(indexes->images_,
@@ -138,6 +139,7 @@ absl::StatusOr<std::unique_ptr<LibraryIndexes>> LibraryIndexes::Parse(const Snap
   EIDETIC_ASSIGN_OR_RETURN(indexes->captions_, parse(kCaptionsPart));
   for (const uint64_t id : indexes->captions_->Ids()) indexes->NoteCaption(id);
   indexes->last_sequence_ = snapshot.info.last_sequence;
+  indexes->database_id_ = snapshot.info.database_id;
   indexes->generation_ = snapshot.info.generation;
   indexes->model_fingerprint_ = snapshot.info.model_fingerprint;
   return indexes;

@@ -65,6 +65,7 @@ class LibraryIndexes {
   const VectorIndex& captions() const { return *captions_; }
   int dimension() const { return images_->dimension(); }
   uint64_t last_sequence() const { return last_sequence_; }
+  const std::string& database_id() const { return database_id_; }
   uint64_t generation() const { return generation_; }
   const std::string& model_fingerprint() const { return model_fingerprint_; }
 
@@ -76,6 +77,7 @@ class LibraryIndexes {
   std::unique_ptr<VectorIndex> captions_;
   absl::flat_hash_map<storage::Ordinal, std::vector<uint64_t>> captions_of_;
   uint64_t last_sequence_ = 0;
+  std::string database_id_;
   uint64_t generation_ = 0;
   std::string model_fingerprint_;
 };

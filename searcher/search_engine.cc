@@ -97,7 +97,8 @@ class EmbeddedSearchEngine final : public SearchEngine {
                                   saved_kind_ == indexes_->images().kind())) {
         return absl::OkStatus();
       }
-      info = {.generation = indexes_->generation(),
+      info = {.database_id = indexes_->database_id(),
+              .generation = indexes_->generation(),
               .epoch = epoch_ + 1,
               .last_sequence = indexes_->last_sequence(),
               .dimension = static_cast<uint32_t>(indexes_->dimension()),
@@ -124,6 +125,7 @@ class EmbeddedSearchEngine final : public SearchEngine {
     const absl::ReaderMutexLock lock(&mutex_);
     status.origin = origin_;
     status.origin_detail = origin_detail_;
+    status.rejections = rejections_;
     if (indexes_ == nullptr) return status;
     status.kind = indexes_->images().kind();
     status.vectors = indexes_->images().size();
@@ -173,6 +175,8 @@ class EmbeddedSearchEngine final : public SearchEngine {
     absl::StatusOr<std::unique_ptr<LibraryIndexes>> loaded = LoadSnapshot(*generation);
     if (loaded.ok()) {
       SetOrigin("snapshot", "");
+    } else if (!lost_.ok()) {
+      return lost_;
     } else {
       // Exact first: it is there at once; the graph is built while it serves.
       loaded =
@@ -191,14 +195,21 @@ class EmbeddedSearchEngine final : public SearchEngine {
       EIDETIC_ASSIGN_OR_RETURN(const Snapshot snapshot, ReadSnapshot(folder_, files_));
       const SnapshotInfo& info = snapshot.info;
       epoch_ = info.epoch;
+      if (info.database_id != library_->database_id()) {
+        return absl::DataLossError("the snapshot is of another database");
+      }
       if (info.generation != generation.number() ||
           info.model_fingerprint != generation.model_fingerprint() ||
           info.dimension != generation.dimension()) {
         return absl::DataLossError("the snapshot is of another model");
       }
       if (info.last_sequence > library_->last_sequence()) {
-        return absl::DataLossError(absl::StrCat("the snapshot is of change ", info.last_sequence,
-                                                ", the library is at ", library_->last_sequence()));
+        // It was made from what was durable: the database is what is wrong.
+        lost_ = absl::DataLossError(absl::StrCat(
+            "the database of ", library_->directory(), " has lost changes ", library_->last_sequence() + 1,
+            " to ", info.last_sequence, ", which the snapshot of its index holds; restore a backup, or save ",
+            "what can be saved: eidetic verify --repair --library ", library_->directory()));
+        return lost_;
       }
       EIDETIC_RETURN_IF_ERROR(library_->ReadChanges(info.last_sequence, 1).status());
       EIDETIC_ASSIGN_OR_RETURN(auto indexes, LibraryIndexes::Parse(snapshot));
@@ -208,8 +219,18 @@ class EmbeddedSearchEngine final : public SearchEngine {
       saved_kind_ = indexes->images().kind();
       return indexes;
     }();
-    if (!loaded.ok()) lack_ = std::string(loaded.status().message());
+    if (!loaded.ok()) NoteRejection(loaded.status());
     return loaded;
+  }
+
+  // None, or one from before the change log begins, is no damage.
+  void NoteRejection(const absl::Status& reason) {
+    lack_ = std::string(reason.message());
+    if (absl::IsNotFound(reason) || absl::IsOutOfRange(reason)) return;
+    const absl::MutexLock lock(&mutex_);
+    ++rejections_.count;
+    rejections_.last_reason = lack_;
+    rejections_.last_time = absl::Now();
   }
 
   void SetOrigin(const std::string& origin, const std::string& detail) {
@@ -341,8 +362,11 @@ class EmbeddedSearchEngine final : public SearchEngine {
   std::unique_ptr<LibraryIndexes> indexes_ ABSL_GUARDED_BY(mutex_);
   std::string origin_ ABSL_GUARDED_BY(mutex_);
   std::string origin_detail_ ABSL_GUARDED_BY(mutex_);
+  SnapshotRejections rejections_ ABSL_GUARDED_BY(mutex_);
 
   std::string lack_;
+  // Damage of the library that its snapshot proves.
+  absl::Status lost_;
   std::atomic<uint64_t> snapshot_bytes_ = 0;
   std::atomic<bool> building_ = false;
   std::atomic<bool> stop_ = false;

@@ -61,6 +61,13 @@ struct CaptionMatches {
   SearchTrace trace;
 };
 
+// Snapshots that were damaged, or not this library's, since the engine opened.
+struct SnapshotRejections {
+  uint64_t count = 0;
+  std::string last_reason;
+  absl::Time last_time;
+};
+
 struct SearchEngineStatus {
   IndexKind kind = IndexKind::kExact;
   bool building = false;
@@ -72,6 +79,7 @@ struct SearchEngineStatus {
   // "snapshot", "rebuilt" or "empty", and why a snapshot was not used.
   std::string origin;
   std::string origin_detail;
+  SnapshotRejections rejections;
 };
 
 class SearchEngine {
@@ -79,7 +87,8 @@ class SearchEngine {
   // Loads the snapshot in `library->directory()`/index when it is whole and of
   // the active generation, otherwise rebuilds from the library; then takes in
   // the changes since. A library without a model gives an empty engine that
-  // starts when the first embedding comes.
+  // starts when the first embedding comes. kDataLoss: the snapshot proves that the
+  // database has lost changes.
   static absl::StatusOr<std::unique_ptr<SearchEngine>> Open(storage::Library* library,
                                                             const SearchEngineOptions& options);
   virtual ~SearchEngine() = default;

@@ -1,30 +1,26 @@
 #include "searcher/snapshot.h"
 
-#include <xxhash.h>
-
 #include <set>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "nlohmann/json.hpp"
 #include "proto/status_macros.h"
+#include "storage/checked_json.h"
 
 namespace eidetic::searcher {
 namespace {
 
 using Json = nlohmann::json;
+using storage::ContentChecksum;
+using storage::GetNumber;
+using storage::GetText;
 
 constexpr int kFormat = 1;
 constexpr char kManifest[] = "MANIFEST";
 constexpr uint64_t kMaxManifestBytes = 64 << 10;
-
-std::string Checksum(const std::string& bytes) {
-  const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
-  return absl::StrFormat("%016x%016x", hash.high64, hash.low64);
-}
 
 // The manifest is one line of JSON and, on the next, its checksum.
 absl::StatusOr<Json> ReadManifest(storage::FileSystem& files, const std::string& folder) {
@@ -32,12 +28,8 @@ absl::StatusOr<Json> ReadManifest(storage::FileSystem& files, const std::string&
   absl::StatusOr<std::string> text = files.ReadFile(path, 0, kMaxManifestBytes);
   if (absl::IsNotFound(text.status())) return absl::NotFoundError("there is no snapshot");
   EIDETIC_RETURN_IF_ERROR(text.status());
-  const size_t end = text->find('\n');
-  if (end == std::string::npos || text->substr(end + 1) != Checksum(text->substr(0, end)) + "\n") {
-    return absl::DataLossError(absl::StrCat(path, " has a wrong checksum"));
-  }
-  Json json = Json::parse(text->substr(0, end), nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || !json.contains("format") || !json["format"].is_number_integer()) {
+  EIDETIC_ASSIGN_OR_RETURN(Json json, storage::DecodeCheckedJson(path, *text));
+  if (!json.contains("format") || !json["format"].is_number_integer()) {
     return absl::DataLossError(absl::StrCat(path, " is not a manifest"));
   }
   if (json["format"] != kFormat) {
@@ -56,20 +48,16 @@ absl::Status RemoveOthers(storage::FileSystem& files, const std::string& folder,
   return absl::OkStatus();
 }
 
-template <typename Number>
-bool GetNumber(const Json& json, const char* key, Number& number) {
-  if (!json.contains(key) || !json[key].is_number_unsigned()) return false;
-  number = json[key].get<Number>();
-  return true;
-}
-
 }  // namespace
 
 absl::StatusOr<uint64_t> WriteSnapshot(const std::string& folder, const SnapshotInfo& info,
                                        const std::map<std::string, std::string>& parts,
                                        storage::FileSystem& files) {
+  // A cache: whatever else stands in its folder's place makes room.
+  if (!files.IsDirectory(folder)) EIDETIC_RETURN_IF_ERROR(files.RemoveAll(folder));
   EIDETIC_RETURN_IF_ERROR(storage::CreateDirectoriesDurably(files, folder));
   Json manifest = {{"format", kFormat},
+                   {"database_id", info.database_id},
                    {"generation", info.generation},
                    {"epoch", info.epoch},
                    {"last_sequence", info.last_sequence},
@@ -82,13 +70,13 @@ absl::StatusOr<uint64_t> WriteSnapshot(const std::string& folder, const Snapshot
   for (const auto& [part, bytes] : parts) {
     const std::string name = absl::StrCat(info.generation, "-", info.epoch, ".", part);
     EIDETIC_RETURN_IF_ERROR(storage::WriteFileDurably(files, absl::StrCat(folder, "/", name), bytes));
-    listed.push_back({{"part", part}, {"name", name}, {"size", bytes.size()}, {"xxh3_128", Checksum(bytes)}});
+    listed.push_back(
+        {{"part", part}, {"name", name}, {"size", bytes.size()}, {"xxh3_128", ContentChecksum(bytes)}});
     keep.insert(name);
     total += bytes.size();
   }
-  const std::string text = manifest.dump();
   EIDETIC_RETURN_IF_ERROR(storage::WriteFileDurably(files, absl::StrCat(folder, "/", kManifest),
-                                                    absl::StrCat(text, "\n", Checksum(text), "\n")));
+                                                    storage::EncodeCheckedJson(manifest)));
   EIDETIC_RETURN_IF_ERROR(RemoveOthers(files, folder, keep));
   return total;
 }
@@ -100,30 +88,31 @@ absl::StatusOr<Snapshot> ReadSnapshot(const std::string& folder, storage::FileSy
   SnapshotInfo& info = snapshot.info;
   if (!GetNumber(manifest, "generation", info.generation) || !GetNumber(manifest, "epoch", info.epoch) ||
       !GetNumber(manifest, "last_sequence", info.last_sequence) ||
-      !GetNumber(manifest, "dimension", info.dimension) || !manifest.contains("model_fingerprint") ||
-      !manifest["model_fingerprint"].is_string() || !manifest.contains("files") ||
+      !GetNumber(manifest, "dimension", info.dimension) ||
+      !GetText(manifest, "database_id", info.database_id) ||
+      !GetText(manifest, "model_fingerprint", info.model_fingerprint) || !manifest.contains("files") ||
       !manifest["files"].is_array()) {
     return malformed;
   }
-  info.model_fingerprint = manifest["model_fingerprint"].get<std::string>();
   for (const Json& file : manifest["files"]) {
     uint64_t size = 0;
-    if (!file.is_object() || !GetNumber(file, "size", size) || !file.contains("part") ||
-        !file["part"].is_string() || !file.contains("name") || !file["name"].is_string() ||
-        !file.contains("xxh3_128") || !file["xxh3_128"].is_string()) {
+    std::string part;
+    std::string name;
+    std::string checksum;
+    if (!file.is_object() || !GetNumber(file, "size", size) || !GetText(file, "part", part) ||
+        !GetText(file, "name", name) || !GetText(file, "xxh3_128", checksum)) {
       return malformed;
     }
-    const auto name = file["name"].get<std::string>();
-    if (name.empty() || absl::StrContains(name, "/")) return malformed;
+    if (snapshot.parts.contains(part) || name.empty() || absl::StrContains(name, "/")) return malformed;
     const std::string path = absl::StrCat(folder, "/", name);
     absl::StatusOr<std::string> bytes = files.ReadFile(path, size, size);
     if (absl::IsNotFound(bytes.status())) return absl::DataLossError(absl::StrCat(path, " is missing"));
     EIDETIC_RETURN_IF_ERROR(bytes.status());
-    if (Checksum(*bytes) != file["xxh3_128"].get<std::string>()) {
+    if (ContentChecksum(*bytes) != checksum) {
       return absl::DataLossError(absl::StrCat(path, " has a wrong checksum"));
     }
     snapshot.total_bytes += bytes->size();
-    snapshot.parts[file["part"].get<std::string>()] = *std::move(bytes);
+    snapshot.parts[part] = *std::move(bytes);
   }
   return snapshot;
 }

@@ -20,6 +20,7 @@ namespace eidetic::searcher {
 
 // What a snapshot is of.
 struct SnapshotInfo {
+  std::string database_id;  // storage::Library::database_id()
   uint64_t generation = 0;
   uint64_t epoch = 0;  // counts up with each snapshot
   uint64_t last_sequence = 0;

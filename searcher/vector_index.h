@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -67,6 +68,8 @@ class VectorIndex {
   // dimension, value not finite.
   virtual absl::StatusOr<std::vector<Neighbor>> Search(std::span<const float> query,
                                                        const VectorSearchOptions& options) const = 0;
+  // The vector of a live id.
+  virtual std::optional<std::vector<float>> Vector(uint64_t id) const = 0;
   // Live ids, in no fixed order.
   virtual std::vector<uint64_t> Ids() const = 0;
   // The whole index as bytes, for a snapshot (docs/index_snapshot.md).

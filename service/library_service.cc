@@ -197,6 +197,12 @@ absl::Status Report(const LibrarySession& session, eidetic::v1::GetStatusRespons
   index->set_last_sequence(engine.last_sequence);
   index->set_origin(engine.origin);
   index->set_origin_detail(engine.origin_detail);
+  response.set_rejected_snapshot_count(engine.rejections.count);
+  if (engine.rejections.count > 0) {
+    eidetic::v1::RejectedSnapshot* rejected = response.mutable_last_rejected_snapshot();
+    rejected->set_reason(engine.rejections.last_reason);
+    *rejected->mutable_time() = MakeTimestamp(absl::ToUnixMicros(engine.rejections.last_time));
+  }
   return absl::OkStatus();
 }
 

@@ -52,6 +52,7 @@ absl::Status DurableWriter::TryToWrite(rocksdb::WriteBatch& batch) {
   cause_ = FromRocksDb(db_->Write(synced, &batch), "writing to the library");
   if (cause_.ok()) return absl::OkStatus();
   state_ = State::kInDoubt;
+  has_failed_ = true;
   std::unique_ptr<rocksdb::LogFile> log;
   log_in_doubt_ = db_->GetCurrentWalFile(&log).ok() ? log->LogNumber() : 0;
   return InDoubt(cause_);

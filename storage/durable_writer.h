@@ -34,6 +34,10 @@ class DurableWriter {
   // done for that.
   absl::Status Settle();
 
+  // A write has failed since the database was opened: a log that lies there still
+  // may hold bytes that are not durable.
+  bool has_failed() const { return has_failed_; }
+
  private:
   enum class State {
     kSound,
@@ -49,6 +53,7 @@ class DurableWriter {
   rocksdb::DB* db_;
   rocksdb::ColumnFamilyHandle* meta_;
   State state_ = State::kSound;
+  bool has_failed_ = false;
   absl::Status cause_;
   // Number of the log that may hold the write in doubt; 0: could not be read.
   uint64_t log_in_doubt_ = 0;

@@ -127,7 +127,8 @@ FileSystem& PosixFileSystem() {
 absl::Status WriteFileDurably(FileSystem& files, const std::string& path, absl::string_view bytes) {
   const std::string temporary = absl::StrCat(path, ".tmp");
   if (files.IsDirectory(path)) EIDETIC_RETURN_IF_ERROR(files.RemoveAll(path));
-  if (files.IsDirectory(temporary)) EIDETIC_RETURN_IF_ERROR(files.RemoveAll(temporary));
+  // Opening what else may lie there could block (a pipe) or write elsewhere (a link).
+  EIDETIC_RETURN_IF_ERROR(files.RemoveAll(temporary));
   {
     EIDETIC_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file, files.NewWritableFile(temporary));
     EIDETIC_RETURN_IF_ERROR(file->Append(bytes));

@@ -267,6 +267,9 @@ class Library {
   // --- The change log ---
 
   virtual uint64_t last_sequence() const = 0;
+  // Names the database and so the history that change numbers count: another one
+  // after a restore or a repair.
+  virtual const std::string& database_id() const = 0;
   // Changes after `sequence`, at most `limit`. kOutOfRange when the log no
   // longer reaches back that far (the reader must start from a ReadView).
   virtual absl::StatusOr<std::vector<Change>> ReadChanges(uint64_t sequence, int limit) const = 0;

@@ -20,6 +20,7 @@
 #include "storage/library_folder.h"
 #include "storage/mutation_writer.h"
 #include "storage/record_codec.h"
+#include "storage/recovery_check.h"
 #include "storage/rocksdb_status.h"
 
 namespace eidetic::storage {
@@ -104,8 +105,14 @@ absl::StatusOr<std::optional<LibraryHolder>> Library::ReadHolder(const std::stri
 RocksDbLibrary::~RocksDbLibrary() {
   if (db_ == nullptr) return;
   for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle);
-  // Nothing is lost when this fails: every acknowledged write was synced.
-  db_->Close().PermitUncheckedError();
+  // Nothing is lost when this fails: every acknowledged write was synced. What is
+  // missing then is the seal, and the next start recovers as after a crash.
+  const absl::MutexLock lock(&commit_mutex_);
+  const bool sealable = whole_ && !writer_->has_failed() && db_->SyncWAL().ok();
+  const bool closed = db_->Close().ok();
+  // Until it is gone it may still remove files.
+  db_.reset();
+  if (closed && sealable) seal_->MarkClosed(last_sequence()).IgnoreError();
 }
 
 absl::Status RocksDbLibrary::Start(const OpenOptions& options) {
@@ -114,16 +121,23 @@ absl::Status RocksDbLibrary::Start(const OpenOptions& options) {
   if (exists) EIDETIC_RETURN_IF_ERROR(CheckFormatFile(directory_));
   std::error_code error;
   if (exists && !fs::exists(absl::StrCat(DatabasePath(directory_), "/CURRENT"), error)) {
-    return absl::DataLossError(
-        absl::StrCat("the library ", directory_,
-                     " has lost its database (folder rocksdb/); restore it from a backup, or "
-                     "delete the library and index anew"));
+    return absl::DataLossError(absl::StrCat(
+        "the library ", directory_, " has lost its database (folder rocksdb/)", RepairAdvice(directory_)));
   }
+  seal_ = std::make_unique<DatabaseSeal>(directory_, FilesOf(options),
+                                         options.env != nullptr ? *options.env : *rocksdb::Env::Default());
+  if (exists) EIDETIC_RETURN_IF_ERROR(seal_->Check());
   EIDETIC_RETURN_IF_ERROR(OpenDatabase(/*create=*/!exists, options));
-  EIDETIC_RETURN_IF_ERROR(LoadState());
+  EIDETIC_RETURN_IF_ERROR(AddContext(LoadState(), absl::StrCat("opening the library ", directory_)));
+  if (last_sequence() < seal_->least_sequence()) {
+    return absl::DataLossError(absl::StrCat("the database of ", directory_, " is at change ", last_sequence(),
+                                            ", but had reached ", seal_->least_sequence(),
+                                            RepairAdvice(directory_)));
+  }
   // Last, so that a library with this file is a whole one.
-  if (!exists) return WriteFormatFile(FilesOf(options), directory_);
-  return absl::OkStatus();
+  if (!exists) EIDETIC_RETURN_IF_ERROR(WriteFormatFile(FilesOf(options), directory_));
+  whole_ = true;
+  return seal_->Refresh(*db_, last_sequence());
 }
 
 absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& options) {
@@ -170,15 +184,26 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
   for (const std::string& name : names) {
     descriptors.emplace_back(name, FamilyOptions(name, block_cache_, write_buffer_));
   }
+  if (!create) {
+    if (!seal_->was_closed()) {
+      const absl::Status checked = CheckRecovery(db_options, path, seal_->least_sequence());
+      if (absl::IsDataLoss(checked)) {
+        return absl::DataLossError(absl::StrCat(
+            "the database of ", directory_, " is damaged: ", checked.message(), RepairAdvice(directory_)));
+      }
+      EIDETIC_RETURN_IF_ERROR(AddContext(checked, absl::StrCat("the database of ", directory_)));
+    }
+    EIDETIC_RETURN_IF_ERROR(seal_->MarkOpen());
+  }
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(db_options, path, descriptors, &handles_, &db);
   if (!status.ok()) {
     const absl::Status mapped = FromRocksDb(status, absl::StrCat("opening the database of ", directory_));
-    if (!status.IsCorruption()) return mapped;
-    return absl::DataLossError(
-        absl::StrCat(mapped.message(), "; restore the library from a backup, or delete it and index anew"));
+    if (!status.IsCorruption() && !status.IsPathNotFound()) return mapped;
+    return absl::DataLossError(absl::StrCat(mapped.message(), RepairAdvice(directory_)));
   }
   db_.reset(db);
+  EIDETIC_RETURN_IF_ERROR(FromRocksDb(db_->GetDbIdentity(database_id_), "reading the database's id"));
   families_.assets = handles_[1];
   families_.ordinals = handles_[2];
   families_.paths = handles_[3];
@@ -321,10 +346,14 @@ absl::Status RocksDbLibrary::WriteGroup(std::span<Writer* const> group) {
     writer->results.reserve(writer->mutations->size());
     for (const Mutation& mutation : *writer->mutations) writer->results.push_back(batch.Apply(mutation));
   }
-  EIDETIC_RETURN_IF_ERROR(batch.Write(*writer_));
-  const absl::MutexLock lock(&state_mutex_);
-  state_ = batch.state();
-  return absl::OkStatus();
+  const absl::Status written = batch.Write(*writer_);
+  {
+    const absl::MutexLock lock(&state_mutex_);
+    if (written.ok()) state_ = batch.state();
+  }
+  // A seal that could not be written promises less; the write itself is durable.
+  if (written.ok()) seal_->RefreshIfDue(*db_, batch.state().last_sequence()).IgnoreError();
+  return written;
 }
 
 absl::StatusOr<PathRecord> RocksDbLibrary::GetPath(absl::string_view path) const {

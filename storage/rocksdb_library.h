@@ -21,6 +21,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "storage/column_families.h"
+#include "storage/database_seal.h"
 #include "storage/durable_writer.h"
 #include "storage/library.h"
 #include "storage/library_lock.h"
@@ -61,6 +62,7 @@ class RocksDbLibrary final : public Library {
       const override;
   absl::StatusOr<LibraryCounts> Counts() const override;
   uint64_t last_sequence() const override;
+  const std::string& database_id() const override { return database_id_; }
   absl::StatusOr<std::vector<Change>> ReadChanges(uint64_t sequence, int limit) const override;
   uint64_t WaitForChange(uint64_t sequence, absl::Time deadline) const override;
   absl::Status TrimChanges(uint64_t sequence) override;
@@ -79,7 +81,12 @@ class RocksDbLibrary final : public Library {
 
   const std::string directory_;
   std::unique_ptr<LibraryLock> lock_;
+  // Set by Start.
+  std::unique_ptr<DatabaseSeal> seal_;
   std::unique_ptr<rocksdb::DB> db_;
+  std::string database_id_;
+  // Start went well.
+  bool whole_ = false;
   std::shared_ptr<rocksdb::Cache> block_cache_;
   size_t write_buffer_ = 0;
   // All handles, the active ones named in families_. Written by Start and

@@ -10,7 +10,9 @@ absl::Status FromRocksDb(const rocksdb::Status& status, absl::string_view doing)
   if (status.ok()) return absl::OkStatus();
   const std::string message = absl::StrCat(doing, ": ", status.ToString());
   if (status.IsNotFound()) return absl::NotFoundError(message);
-  if (status.IsCorruption()) return absl::DataLossError(message);
+  if (status.IsCorruption()) {
+    return absl::DataLossError(absl::StrCat(message, "; `eidetic verify` tells what else is damaged"));
+  }
   if (status.IsNoSpace() || status.subcode() == rocksdb::Status::kSpaceLimit) {
     return absl::ResourceExhaustedError(absl::StrCat(message, "; make room on the disk and try again"));
   }

@@ -146,10 +146,14 @@ TEST_F(SearchEngineTest, ADoubtfulSnapshotIsNeverServed) {
     const auto engine = Open();
     EXPECT_EQ(engine->status().origin, "rebuilt");
     EXPECT_THAT(engine->status().origin_detail, HasSubstr(".images"));
+    EXPECT_EQ(engine->status().rejections.count, 1U);
+    EXPECT_THAT(engine->status().rejections.last_reason, HasSubstr(".images"));
+    EXPECT_LT(absl::AbsDuration(absl::Now() - engine->status().rejections.last_time), absl::Minutes(5));
     for (uint32_t i = 0; i < 50; ++i) EXPECT_EQ(Nearest(*engine, i), absl::StrCat("a", i));
     ASSERT_TRUE(engine->SaveSnapshot().ok());
   }
   EXPECT_EQ(Open()->status().origin, "snapshot") << "the rebuilt one was saved";
+  EXPECT_EQ(Open()->status().rejections.count, 0U);
 
   // A snapshot of a library that knows less, as after restoring an old backup.
   std::filesystem::copy(index, folder_ / "ahead", std::filesystem::copy_options::recursive);
@@ -161,6 +165,41 @@ TEST_F(SearchEngineTest, ADoubtfulSnapshotIsNeverServed) {
   const auto engine = Open();
   EXPECT_EQ(engine->status().origin, "rebuilt");
   EXPECT_EQ(engine->status().vectors, 1U);
+}
+
+TEST_F(SearchEngineTest, ASnapshotAheadOfItsDatabaseProvesALoss) {
+  for (uint32_t i = 0; i < 20; ++i) Put(i);
+  // The library as a kill leaves it; then the log loses its end, and no seal says so.
+  std::filesystem::copy(folder_ / "library", folder_ / "killed", std::filesystem::copy_options::recursive);
+  ASSERT_TRUE(Open()->SaveSnapshot().ok());
+  std::filesystem::copy(folder_ / "library/index", folder_ / "killed/index",
+                        std::filesystem::copy_options::recursive);
+  for (const auto& entry : std::filesystem::directory_iterator(folder_ / "killed/rocksdb")) {
+    if (entry.path().extension() == ".log") std::filesystem::resize_file(entry.path(), entry.file_size() - 1);
+  }
+  std::filesystem::remove(folder_ / "killed/SEAL");
+  library_ = OpenTestLibrary(folder_ / "killed");
+  ASSERT_EQ(library_->last_sequence(), 19U);
+  const auto engine = SearchEngine::Open(library_.get(), {.follow_changes = false});
+  EXPECT_TRUE(absl::IsDataLoss(engine.status())) << engine.status();
+  EXPECT_THAT(std::string(engine.status().message()), HasSubstr("verify --repair"));
+}
+
+TEST_F(SearchEngineTest, ASnapshotOfAnotherLibraryIsNotServed) {
+  // As many changes, the same model, other vectors.
+  for (uint32_t i = 0; i < 20; ++i) Put(i);
+  const std::unique_ptr<storage::Library> mine = std::move(library_);
+  library_ = OpenTestLibrary(folder_ / "other");
+  for (uint32_t i = 100; i < 120; ++i) Put(i);
+  ASSERT_TRUE(Open()->SaveSnapshot().ok());
+  std::filesystem::copy(folder_ / "other/index", folder_ / "library/index",
+                        std::filesystem::copy_options::recursive);
+  auto engine = SearchEngine::Open(mine.get(), {.follow_changes = false});
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  EXPECT_EQ((*engine)->status().origin, "rebuilt");
+  EXPECT_EQ((*engine)->status().rejections.count, 1U);
+  EXPECT_THAT((*engine)->status().rejections.last_reason, HasSubstr("another database"));
+  EXPECT_GT((*engine)->SearchImages(UnitVector(3), {.limit = 1})->neighbors[0].score, 0.999F);
 }
 
 TEST_F(SearchEngineTest, ATrimmedLogLeadsToARebuild) {

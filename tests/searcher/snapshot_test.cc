@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -34,10 +35,14 @@ class SnapshotTest : public ::testing::Test {
     Write(1);
   }
   void Write(uint64_t epoch) {
-    const auto written = WriteSnapshot(
-        folder_.path(),
-        {.generation = 2, .epoch = epoch, .last_sequence = 7, .dimension = 3, .model_fingerprint = "f"},
-        parts_);
+    const auto written = WriteSnapshot(folder_.path(),
+                                       {.database_id = "d",
+                                        .generation = 2,
+                                        .epoch = epoch,
+                                        .last_sequence = 7,
+                                        .dimension = 3,
+                                        .model_fingerprint = "f"},
+                                       parts_);
     ASSERT_TRUE(written.ok()) << written.status();
   }
 
@@ -60,6 +65,20 @@ TEST_F(SnapshotTest, ANewOneReplacesTheOldAndStrayFiles) {
   std::vector<std::string> names;
   for (const auto& entry : fs::directory_iterator(folder_.path())) names.push_back(entry.path().filename());
   EXPECT_THAT(names, ::testing::UnorderedElementsAre("MANIFEST", "2-2.images", "2-2.captions"));
+}
+
+TEST_F(SnapshotTest, APipeInTheWayOfATemporaryFileDoesNotBlock) {
+  ASSERT_EQ(mkfifo((folder_ / "MANIFEST.tmp").c_str(), 0600), 0);
+  Write(2);
+  EXPECT_TRUE(ReadSnapshot(folder_.path()).ok());
+}
+
+TEST_F(SnapshotTest, WhateverStandsInTheFoldersPlaceMakesRoom) {
+  const std::string folder = folder_ / "index";
+  WriteAll(folder, "a file");
+  EXPECT_FALSE(ReadSnapshot(folder).ok());
+  ASSERT_TRUE(WriteSnapshot(folder, {.database_id = "d", .epoch = 1, .model_fingerprint = "f"}, parts_).ok());
+  EXPECT_EQ(ReadSnapshot(folder)->parts, parts_);
 }
 
 TEST_F(SnapshotTest, NoneIsNotDamage) {

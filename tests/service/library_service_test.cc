@@ -395,6 +395,8 @@ void DamageCaptionEmbedding(const std::string& library) {
     }
     ASSERT_TRUE(database->DestroyColumnFamilyHandle(handle).ok());
   }
+  // Its files are others than those sealed.
+  std::filesystem::remove(library + "/SEAL");
 }
 
 TEST_F(IndexPathsTest, ARunIsDoneAlsoWhenItsConfidenceCannotBeMade) {

@@ -402,6 +402,10 @@ TEST_F(LibraryTest, FlippedBytesInTheDatabaseAreFoundAndNeverServed) {
     for (rocksdb::ColumnFamilyHandle* handle : handles) db->DestroyColumnFamilyHandle(handle);
     delete db;
   }
+  const auto sealed = Library::Open(folder_ / "library", {});
+  EXPECT_TRUE(absl::IsDataLoss(sealed.status()))
+      << "other files than when it was closed: " << sealed.status();
+  std::filesystem::remove(folder_ / "library/SEAL");
   library_ = OpenTestLibrary(folder_ / "library");
   EXPECT_TRUE(absl::IsDataLoss(library_->GetAsset("a7").status()));
   EXPECT_TRUE(absl::IsDataLoss(library_->GetEmbedding(20).status()));

@@ -188,8 +188,8 @@ class Checker {
                             library_.last_sequence()));
     }
     // A snapshot may be old or absent after a crash, never damaged or ahead.
-    for (const char* damage :
-         {"checksum", "missing", "bytes", "lacks", "not a manifest", "snapshot is of change"}) {
+    for (const char* damage : {"checksum", "missing", "bytes", "lacks", "not a manifest",
+                               "snapshot is of change", "another database"}) {
       if (absl::StrContains(status.origin_detail, damage)) {
         Complain(absl::StrCat("the crash left a bad snapshot: ", status.origin_detail));
       }

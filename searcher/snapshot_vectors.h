@@ -1,0 +1,45 @@
+// The vectors of an index snapshot by id, for a repair of the database. Const
+// after Open.
+//
+//   ASSIGN_OR_RETURN(auto vectors, SnapshotVectors::Open(directory + "/index"));
+//   storage::RepairLibrary(directory, {.snapshot = vectors.get()});
+#ifndef EIDETIC_SEARCHER_SNAPSHOT_VECTORS_H_
+#define EIDETIC_SEARCHER_SNAPSHOT_VECTORS_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "searcher/library_indexes.h"
+#include "storage/repair.h"
+
+namespace eidetic::searcher {
+
+class SnapshotVectors final : public storage::VectorSource {
+ public:
+  // Errors as ReadSnapshot.
+  static absl::StatusOr<std::unique_ptr<SnapshotVectors>> Open(const std::string& folder);
+
+  std::string database_id() const override { return indexes_->database_id(); }
+  std::string model_fingerprint() const override { return indexes_->model_fingerprint(); }
+  uint64_t generation() const override { return indexes_->generation(); }
+  uint32_t dimension() const override { return static_cast<uint32_t>(indexes_->dimension()); }
+  uint64_t last_sequence() const override { return indexes_->last_sequence(); }
+  std::optional<std::vector<float>> Image(storage::Ordinal ordinal) const override {
+    return indexes_->images().Vector(ordinal);
+  }
+  std::optional<std::vector<float>> Caption(storage::CaptionId id) const override {
+    return indexes_->captions().Vector(id);
+  }
+
+ private:
+  explicit SnapshotVectors(std::unique_ptr<LibraryIndexes> indexes) : indexes_(std::move(indexes)) {}
+
+  const std::unique_ptr<LibraryIndexes> indexes_;
+};
+
+}  // namespace eidetic::searcher
+
+#endif  // EIDETIC_SEARCHER_SNAPSHOT_VECTORS_H_
