@@ -40,7 +40,8 @@ absl::StatusOr<v1::CaptionResponse> Caption(const LibraryConnection& connection,
   grpc::ClientContext context;
   v1::CaptionResponse response;
   const auto stub = v1::SearchService::NewStub(connection.channel());
-  EIDETIC_RETURN_IF_ERROR(AddContext(FromGrpc(stub->Caption(&context, request, &response)), image));
+  EIDETIC_RETURN_IF_ERROR(
+      AddContext(connection.ToStatus(stub->Caption(&context, request, &response)), image));
   return response;
 }
 

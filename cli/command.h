@@ -37,6 +37,7 @@ void AddSimilarCommand(CLI::App& app, Command& command);
 void AddCaptionCommand(CLI::App& app, Command& command);
 void AddServeCommand(CLI::App& app, Command& command);
 void AddStatusCommand(CLI::App& app, Command& command);
+void AddGenerationCommand(CLI::App& app, Command& command);
 void AddVerifyCommand(CLI::App& app, Command& command);
 void AddBackupCommand(CLI::App& app, Command& command);
 void AddRestoreCommand(CLI::App& app, Command& command);
@@ -45,6 +46,9 @@ void AddImportCommand(CLI::App& app, Command& command);
 void AddEvaluateCommand(CLI::App& app, Command& command);
 void AddModelCommand(CLI::App& app, Command& command);
 void AddCompletionCommand(CLI::App& app, Command& command);
+
+// `generation abort` and `index --abort`; the exit code.
+int RunAbortGeneration(const Command& command);
 
 // Prints "eidetic: MESSAGE" on standard error and returns `code`.
 int Fail(const Command& command, const absl::Status& status, int code = 1);

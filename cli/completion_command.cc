@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -35,6 +36,11 @@ std::vector<Completable> Collect(const CLI::App& root) {
     Completable entry{subcommand->get_name(), subcommand->get_description(), OptionsOf(*subcommand)};
     for (const CLI::App* inner : subcommand->get_subcommands([](const CLI::App*) { return true; })) {
       entry.words.push_back(inner->get_name());
+      for (const std::string& word : OptionsOf(*inner)) {
+        if (std::find(entry.words.begin(), entry.words.end(), word) == entry.words.end()) {
+          entry.words.push_back(word);
+        }
+      }
     }
     entry.words.insert(entry.words.end(), global.begin(), global.end());
     all.front().words.push_back(entry.name);

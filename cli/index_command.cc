@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -14,10 +15,13 @@
 #include "absl/time/clock.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
+#include "cli/fill_generation.h"
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
 #include "cli/library_connection.h"
+#include "cli/model_folders.h"
 #include "cli/progress_bar.h"
+#include "eidetic/v1/generation_service.grpc.pb.h"
 #include "eidetic/v1/library_service.grpc.pb.h"
 
 namespace eidetic::cli {
@@ -28,6 +32,9 @@ namespace v1 = ::eidetic::v1;
 struct IndexOptions {
   std::vector<std::string> paths;
   std::string captions;
+  bool switch_when_filled = false;
+  bool leave_out_unreadable = false;
+  bool abort = false;
 };
 
 ProgressState ToState(const v1::IndexProgress& progress) {
@@ -76,7 +83,48 @@ void PrintSummary(const Command& command, const v1::IndexSummary& summary) {
   if (summary.cancelled()) std::printf("Stopped. What was indexed is kept: run the same command to go on.\n");
 }
 
-int RunIndex(const Command& command, const IndexOptions& options) {
+struct IndexOutcome {
+  v1::IndexSummary summary;
+  std::vector<v1::IndexFailure> failures;
+};
+
+// kCancelled when it was interrupted.
+absl::StatusOr<IndexOutcome> IndexPaths(const Command& command, LibraryConnection& connection,
+                                        const v1::IndexPathsRequest& request, const Interrupt& interrupt) {
+  ProgressBar bar(command.terminal, command.options.quiet || command.options.json);
+  IndexOutcome outcome;
+  bool have_summary = false;
+  grpc::ClientContext context;
+  const auto stub = v1::LibraryService::NewStub(connection.channel());
+  const auto stream = stub->IndexPaths(&context, request);
+  std::atomic<bool> ended = false;
+  std::thread canceller([&] {
+    while (!ended && !interrupt.requested()) absl::SleepFor(absl::Milliseconds(20));
+    if (!ended) context.TryCancel();
+  });
+  v1::IndexPathsResponse response;
+  while (stream->Read(&response)) {
+    for (const v1::IndexFailure& failure : response.failures()) {
+      bar.Note(absl::StrCat("skipped ", failure.path(), ": ", failure.message()));
+      outcome.failures.push_back(failure);
+    }
+    if (response.has_progress()) bar.Update(ToState(response.progress()));
+    if (response.has_summary()) {
+      outcome.summary = response.summary();
+      have_summary = true;
+    }
+  }
+  const absl::Status status = connection.ToStatus(stream->Finish());
+  ended = true;
+  canceller.join();
+  bar.Clear();
+  if (interrupt.requested() && !have_summary) return absl::CancelledError("interrupted");
+  if (!status.ok()) return status;
+  if (!have_summary) return absl::InternalError("the indexer ended without a summary");
+  return outcome;
+}
+
+v1::IndexPathsRequest MakeRequest(const IndexOptions& options) {
   v1::IndexPathsRequest request;
   for (const std::string& path : options.paths) {
     std::error_code error;
@@ -90,59 +138,95 @@ int RunIndex(const Command& command, const IndexOptions& options) {
     std::error_code error;
     request.set_captions_path(std::filesystem::absolute(options.captions, error).lexically_normal().string());
   }
+  return request;
+}
 
-  const Interrupt interrupt;
-  auto connection =
-      LibraryConnection::Open(command.options, {.command = "index", .create = true, .serve_others = true});
-  if (!connection.ok()) return Fail(command, connection.status());
-
-  ProgressBar bar(command.terminal, command.options.quiet || command.options.json);
-  std::vector<v1::IndexFailure> failures;
-  v1::IndexSummary summary;
-  bool have_summary = false;
-  absl::Status status;
-  {
-    grpc::ClientContext context;
-    const auto stub = v1::LibraryService::NewStub((*connection)->channel());
-    const auto stream = stub->IndexPaths(&context, request);
-    std::atomic<bool> ended = false;
-    std::thread canceller([&] {
-      while (!ended && !interrupt.requested()) absl::SleepFor(absl::Milliseconds(20));
-      if (!ended) context.TryCancel();
-    });
-    v1::IndexPathsResponse response;
-    while (stream->Read(&response)) {
-      for (const v1::IndexFailure& failure : response.failures()) {
-        bar.Note(absl::StrCat("skipped ", failure.path(), ": ", failure.message()));
-        failures.push_back(failure);
-      }
-      if (response.has_progress()) bar.Update(ToState(response.progress()));
-      if (response.has_summary()) {
-        summary = response.summary();
-        have_summary = true;
-      }
+// The fill that --model asks for: none without it, for a library that has no
+// model yet, and when the photos were just indexed with that model.
+absl::StatusOr<std::optional<v1::FillGenerationRequest>> WantedFill(
+    const Command& command, const IndexOptions& options, const std::shared_ptr<grpc::Channel>& channel) {
+  if (command.options.model.empty()) return std::nullopt;
+  absl::StatusOr<std::string> folder = FindModelFolder(command.options.model);
+  if (!folder.ok()) return folder.status();
+  grpc::ClientContext context;
+  v1::ListGenerationsResponse generations;
+  const absl::Status listed =
+      FromGrpc(v1::GenerationService::NewStub(channel)->ListGenerations(&context, {}, &generations));
+  if (!listed.ok()) return listed;
+  bool has_model = false;
+  for (const v1::GenerationStatus& generation : generations.generations()) {
+    if (generation.state() != v1::GenerationStatus::STATE_ACTIVE) continue;
+    has_model = true;
+    if (!options.paths.empty() && generation.model_folder() == *folder &&
+        generation.missing_embedding_count() == 0) {
+      return std::nullopt;
     }
-    status = FromGrpc(stream->Finish());
-    ended = true;
-    canceller.join();
   }
-  bar.Clear();
-  const bool interrupted = interrupt.requested() && !have_summary;
+  if (!has_model) return std::nullopt;
+  v1::FillGenerationRequest request;
+  request.set_model_folder(*folder);
+  request.set_switch_when_filled(options.switch_when_filled);
+  request.set_leave_out_unreadable(options.leave_out_unreadable);
+  return request;
+}
+
+int ReportIndex(const Command& command, const IndexOptions& options, const IndexOutcome& indexed,
+                const std::optional<FillOutcome>& filled) {
+  if (command.options.json) {
+    Json json = SummaryToJson(indexed.summary, indexed.failures);
+    if (filled.has_value()) json["generation"] = OutcomeToJson(*filled);
+    PrintJson(json);
+  } else {
+    if (!options.paths.empty()) PrintSummary(command, indexed.summary);
+    if (filled.has_value()) PrintOutcome(command, *filled);
+  }
+  if (indexed.summary.cancelled() || (filled.has_value() && filled->summary.cancelled())) return kInterrupted;
+  const bool skipped = indexed.summary.failed() > 0 || (filled.has_value() && filled->summary.failed() > 0);
+  return skipped ? kInputsSkipped : kDone;
+}
+
+int RunIndex(const Command& command, const IndexOptions& options) {
+  if (options.abort) return RunAbortGeneration(command);
+  if (options.paths.empty() && command.options.model.empty()) {
+    return Fail(command,
+                absl::InvalidArgumentError("name the folders to index, or with --model the model to move to"),
+                kWrongUsage);
+  }
+  const Interrupt interrupt;
+  auto connection = LibraryConnection::Open(command.options, {.command = "index",
+                                                              .create = !options.paths.empty(),
+                                                              .writes = true,
+                                                              .serve_others = true,
+                                                              .own_model = true});
+  if (!connection.ok()) return Fail(command, connection.status());
+  const std::shared_ptr<grpc::Channel> channel = (*connection)->channel();
+
+  IndexOutcome indexed;
+  std::optional<FillOutcome> filled;
+  const absl::Status status = [&]() -> absl::Status {
+    if (!options.paths.empty()) {
+      auto outcome = IndexPaths(command, **connection, MakeRequest(options), interrupt);
+      if (!outcome.ok()) return outcome.status();
+      indexed = *std::move(outcome);
+      if (indexed.summary.cancelled()) return absl::OkStatus();
+    }
+    const auto wanted = WantedFill(command, options, channel);
+    if (!wanted.ok()) return wanted.status();
+    if (!wanted->has_value()) return absl::OkStatus();
+    auto outcome = FillGeneration(command, channel, **wanted, interrupt);
+    if (!outcome.ok()) return outcome.status();
+    filled = *std::move(outcome);
+    return absl::OkStatus();
+  }();
   const absl::Status closed = (*connection)->Close();
-  if (interrupted) {
+  if (interrupt.requested() && !status.ok()) {
     std::fprintf(stderr, "Stopped. What was indexed is kept: run the same command to go on.\n");
     return kInterrupted;
   }
   if (!status.ok()) return Fail(command, status);
-  if (!have_summary) return Fail(command, absl::InternalError("the indexer ended without a summary"));
-  if (command.options.json) {
-    PrintJson(SummaryToJson(summary, failures));
-  } else {
-    PrintSummary(command, summary);
-  }
+  const int code = ReportIndex(command, options, indexed, filled);
   if (!closed.ok()) return Fail(command, closed);
-  if (summary.cancelled()) return kInterrupted;
-  return summary.failed() > 0 ? kInputsSkipped : kDone;
+  return code;
 }
 
 }  // namespace
@@ -154,14 +238,21 @@ void AddIndexCommand(CLI::App& app, Command& command) {
       "New, changed, moved and removed files are noticed; unchanged ones cost next to nothing. Bad files "
       "are\n"
       "listed with a reason and skipped (exit code 3). Ctrl-C stops cleanly; the same command goes on.\n"
-      "Texts beside photos (photo.jpg.txt, photo.txt) and in them (XMP, IPTC, EXIF) become captions.");
-  index->add_option("PATH", options->paths, "Folders (searched to the bottom) and files")
-      ->type_name("")
-      ->required();
+      "Texts beside photos (photo.jpg.txt, photo.txt) and in them (XMP, IPTC, EXIF) become captions.\n"
+      "With --model naming another model than the library's, every photo and caption is then encoded by it\n"
+      "too, beside the vectors that searches use meanwhile; PATH may be left out. See eidetic generation.");
+  index->add_option("PATH", options->paths, "Folders (searched to the bottom) and files")->type_name("");
   index
       ->add_option("--captions", options->captions,
                    "Texts for the photos: lines of image TAB caption, or image TAB index TAB caption")
       ->type_name("FILE.tsv");
+  CLI::Option* move = index->add_flag("--switch", options->switch_when_filled,
+                                      "Search with the model of --model once everything is encoded by it");
+  index
+      ->add_flag("--leave-out-unreadable", options->leave_out_unreadable,
+                 "Switch even if photos cannot be encoded: searches do not find them after it")
+      ->needs(move);
+  index->add_flag("--abort", options->abort, "Stop moving to another model and drop what was encoded by it");
   index->callback(
       [&command, options] { command.run = [&command, options] { return RunIndex(command, *options); }; });
 }

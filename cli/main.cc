@@ -40,8 +40,8 @@ void AddCommands(CLI::App& app, Command& command) {
       ->type_name("DIR");
   app.add_option(
          "--model", command.options.model,
-         "Model: a folder, or the name of one that `eidetic model list` shows. Default: $EIDETIC_MODEL, "
-         "else \"default\"")
+         "Model: a folder, or the name of one that `eidetic model list` shows. Default: the library's, else "
+         "$EIDETIC_MODEL, else \"default\"")
       ->type_name("MODEL");
   app.add_flag("--json", command.options.json,
                "One JSON object a line on standard output; messages on standard error");
@@ -60,6 +60,7 @@ void AddCommands(CLI::App& app, Command& command) {
   AddCaptionCommand(app, command);
   AddServeCommand(app, command);
   AddStatusCommand(app, command);
+  AddGenerationCommand(app, command);
   AddVerifyCommand(app, command);
   AddBackupCommand(app, command);
   AddRestoreCommand(app, command);

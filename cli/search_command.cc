@@ -71,7 +71,7 @@ absl::StatusOr<v1::SearchResponse> Search(const LibraryConnection& connection,
   grpc::ClientContext context;
   v1::SearchResponse response;
   const auto stub = v1::SearchService::NewStub(connection.channel());
-  EIDETIC_RETURN_IF_ERROR(FromGrpc(stub->Search(&context, request, &response)));
+  EIDETIC_RETURN_IF_ERROR(connection.ToStatus(stub->Search(&context, request, &response)));
   return response;
 }
 

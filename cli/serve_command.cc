@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -12,12 +13,15 @@
 #include "cli/json_output.h"
 #include "cli/model_folders.h"
 #include "service/library_host.h"
+#include "service/stderr_event_log.h"
 
 namespace eidetic::cli {
 namespace {
 
 struct ServeOptions {
   std::string address = "127.0.0.1:50051";
+  std::string http_address = "127.0.0.1:8080";
+  service::EventLogOptions log;
   int threads = 0;
   int shutdown_seconds = 10;
   bool insecure = false;
@@ -33,9 +37,14 @@ int RunServe(const Command& command, const ServeOptions& options) {
   service::LibraryHostOptions host;
   host.library_directory = command.options.library;
   host.create = true;
+  host.allow_read_only = true;
   host.model_folder = *model_folder;
+  host.prefer_remembered_model = command.options.model.empty();
   host.eager = true;
   host.address = options.address;
+  host.http_address = options.http_address;
+  const std::unique_ptr<storage::EventLog> log = service::NewStderrEventLog(options.log);
+  host.event_log = log.get();
   host.allow_insecure = options.insecure;
   host.command = "serve";
   host.encoder_threads = options.threads;
@@ -46,10 +55,16 @@ int RunServe(const Command& command, const ServeOptions& options) {
   if (!opened.ok()) return Fail(command, opened.status());
   const std::string& address = (*opened)->address();
   if (command.options.json) {
-    PrintJson({{"address", address}, {"library", command.options.library}, {"pid", getpid()}});
+    PrintJson({{"address", address},
+               {"http_address", (*opened)->http_address()},
+               {"library", command.options.library},
+               {"pid", getpid()},
+               {"read_only", (*opened)->read_only()}});
   } else {
-    std::printf("Serving %s on %s (pid %d); Ctrl-C stops.\n", command.options.library.c_str(),
-                address.c_str(), static_cast<int>(getpid()));
+    const std::string& http_address = (*opened)->http_address();
+    std::printf("Serving %s on %s%s (pid %d%s); Ctrl-C stops.\n", command.options.library.c_str(),
+                address.c_str(), http_address.empty() ? "" : absl::StrCat(", http://", http_address).c_str(),
+                static_cast<int>(getpid()), (*opened)->read_only() ? ", for reading alone" : "");
   }
   std::fflush(stdout);
   interrupt.Wait();
@@ -74,6 +89,32 @@ void AddServeCommand(CLI::App& app, Command& command) {
   serve->add_option("--address", options->address, "Where to listen; port 0 takes a free one")
       ->type_name("HOST:PORT")
       ->capture_default_str();
+  serve
+      ->add_option("--http-address", options->http_address,
+                   "Where /metrics and /healthz are; port 0 takes a free one, \"\" does without")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  serve
+      ->add_option("--log-level", options->log.from,
+                   "Least severity that is logged on standard error: debug, info, warning, error")
+      ->transform(
+          CLI::CheckedTransformer(
+              std::map<std::string, storage::EventSeverity>{{"debug", storage::EventSeverity::kDebug},
+                                                            {"info", storage::EventSeverity::kInfo},
+                                                            {"warning", storage::EventSeverity::kWarning},
+                                                            {"error", storage::EventSeverity::kError}},
+              CLI::ignore_case)
+              .description(""))
+      ->type_name("LEVEL")
+      ->default_str("info");
+  serve->add_option("--log-format", options->log.form, "Form of the log: text, json (an object a line)")
+      ->transform(
+          CLI::CheckedTransformer(std::map<std::string, service::LogForm>{{"text", service::LogForm::kText},
+                                                                          {"json", service::LogForm::kJson}},
+                                  CLI::ignore_case)
+              .description(""))
+      ->type_name("FORMAT")
+      ->default_str("text");
   serve->add_flag("--insecure", options->insecure,
                   "Allow an address other machines reach, without encryption or passwords");
   serve->add_option("--threads", options->threads, "Threads of one encoder call; 0: all cores")

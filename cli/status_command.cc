@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
+#include "cli/fill_generation.h"
 #include "cli/json_output.h"
 #include "cli/library_connection.h"
 #include "eidetic/v1/library_service.grpc.pb.h"
@@ -20,6 +21,11 @@ const char* StateName(v1::IndexStatus::State state) {
   return state == v1::IndexStatus::STATE_BUILDING ? "building" : "ready";
 }
 
+std::string SinceText(const v1::WriteStatus& writes) {
+  return absl::FormatTime(absl::RFC3339_sec, absl::FromUnixSeconds(writes.since_time().seconds()),
+                          absl::UTCTimeZone());
+}
+
 Json StatusToJson(const v1::GetStatusResponse& status, bool remote) {
   Json json = {{"library", status.library_path()},
                {"version", status.version()},
@@ -29,17 +35,27 @@ Json StatusToJson(const v1::GetStatusResponse& status, bool remote) {
                {"captions", status.caption_count()},
                {"database_bytes", status.database_bytes()},
                {"snapshot_bytes", status.snapshot_bytes()},
-               {"last_sequence", status.last_sequence()}};
+               {"last_sequence", status.last_sequence()},
+               {"read_only", status.read_only()}};
   json["model"] = {{"name", status.model().name()},
                    {"fingerprint", status.model().fingerprint()},
                    {"dimension", status.model().dimension()},
                    {"generation", status.model().generation()},
                    {"phrases", status.model().phrase_count()}};
+  Json& generations = json["generations"] = Json::array();
+  for (const v1::GenerationStatus& generation : status.generations()) {
+    generations.push_back(GenerationToJson(generation));
+  }
   json["index"] = {
       {"state", StateName(status.index().state())},      {"kind", status.index().kind()},
       {"vectors", status.index().vector_count()},        {"tombstones", status.index().tombstone_count()},
       {"last_sequence", status.index().last_sequence()}, {"origin", status.index().origin()},
       {"origin_detail", status.index().origin_detail()}};
+  const v1::WriteStatus& writes = status.writes();
+  json["writes"] = {{"accepted", writes.accepted()},
+                    {"since", SinceText(writes)},
+                    {"reason", writes.reason()},
+                    {"detail", writes.detail()}};
   json["rejected_snapshots"] = status.rejected_snapshot_count();
   if (status.has_last_rejected_snapshot()) {
     json["last_rejected_snapshot"] = {
@@ -59,7 +75,8 @@ std::string Bytes(uint64_t bytes) {
 }
 
 void PrintStatus(const v1::GetStatusResponse& status, bool remote) {
-  std::printf("Library    %s (format %u)\n", status.library_path().c_str(), status.format_version());
+  std::printf("Library    %s (format %u%s)\n", status.library_path().c_str(), status.format_version(),
+              status.read_only() ? ", open for reading alone" : "");
   std::printf("%s\n", absl::StrFormat("Photos     %d, at %d paths, with %d captions", status.asset_count(),
                                       status.path_count(), status.caption_count())
                           .c_str());
@@ -68,6 +85,12 @@ void PrintStatus(const v1::GetStatusResponse& status, bool remote) {
   } else {
     std::printf("Model      %s, %u dimensions, fingerprint %s\n", status.model().name().c_str(),
                 status.model().dimension(), status.model().fingerprint().c_str());
+  }
+  // One generation is what every library has: nothing to tell.
+  if (status.generations_size() > 1) {
+    for (const v1::GenerationStatus& generation : status.generations()) {
+      std::printf("Generation %s\n", DescribeGeneration(generation).c_str());
+    }
   }
   const v1::IndexStatus& index = status.index();
   std::printf("%s\n", absl::StrFormat("Index      %s, %s, %d vectors, %d removed; %s%s%s", index.kind(),
@@ -83,6 +106,10 @@ void PrintStatus(const v1::GetStatusResponse& status, bool remote) {
   }
   std::printf("On disk    %s database, %s index snapshot\n", Bytes(status.database_bytes()).c_str(),
               Bytes(status.snapshot_bytes()).c_str());
+  if (const v1::WriteStatus& writes = status.writes(); !writes.accepted()) {
+    std::printf("Writes     refused since %s (%s): %s\n", SinceText(writes).c_str(), writes.reason().c_str(),
+                writes.detail().c_str());
+  }
   if (remote) {
     std::printf(
         "%s\n",
@@ -96,7 +123,7 @@ int RunStatus(const Command& command) {
   grpc::ClientContext context;
   v1::GetStatusResponse response;
   const auto stub = v1::LibraryService::NewStub((*connection)->channel());
-  const absl::Status status = FromGrpc(stub->GetStatus(&context, {}, &response));
+  const absl::Status status = (*connection)->ToStatus(stub->GetStatus(&context, {}, &response));
   if (!status.ok()) return Fail(command, status);
   if (command.options.json) {
     PrintJson(StatusToJson(response, (*connection)->remote()));

@@ -82,7 +82,7 @@ int RunVerify(const Command& command) {
                   .unit = "records"});
       if (response.has_summary()) summary = response.summary();
     }
-    status = FromGrpc(stream->Finish());
+    status = (*connection)->ToStatus(stream->Finish());
     ended = true;
     canceller.join();
   }

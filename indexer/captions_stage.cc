@@ -131,7 +131,8 @@ absl::Status IndexingRun::CommitCaptions(std::span<const Captioned> assets) {
     }
     mutations.push_back(storage::SetCaptions{asset.asset_id, {std::move(set)}});
   }
-  EIDETIC_ASSIGN_OR_RETURN(const std::vector<absl::Status> results, library_->Commit(std::move(mutations)));
+  EIDETIC_ASSIGN_OR_RETURN(const std::vector<absl::Status> results,
+                           library_->Commit(std::move(mutations), encoder_->info().fingerprint));
   uint64_t attached = 0;
   for (size_t i = 0; i < results.size(); ++i) {
     if (results[i].ok()) {

@@ -20,18 +20,8 @@ constexpr size_t kWritesCapacity = 256;
 constexpr absl::Duration kReportEvery = absl::Milliseconds(50);
 // How long a stage waits for its batch to fill.
 constexpr absl::Duration kLinger = absl::Milliseconds(20);
-// Decoded pictures from this size on are decoded one at a time.
-constexpr uint64_t kLargePictureBytes = uint64_t{64} << 20;
 constexpr uint64_t kMaxSidecarBytes = 64 << 10;
 constexpr size_t kMaxSidecarCaptions = 100;
-
-size_t PreparedCapacity(const IndexerOptions& options, const encoder::ModelInfo& model) {
-  const uint64_t tensor = uint64_t{3} * sizeof(float) * static_cast<uint64_t>(model.image_width) *
-                          static_cast<uint64_t>(model.image_height);
-  const uint64_t fits = options.memory_budget_bytes / 2 / std::max<uint64_t>(tensor, 1);
-  return static_cast<size_t>(
-      std::clamp<uint64_t>(fits, 2, uint64_t{4} * static_cast<uint64_t>(options.encode_batch)));
-}
 
 bool SameStamps(const PathRecord& known, const FoundPicture& found) {
   const auto sidecar_same = [&] {
@@ -75,6 +65,7 @@ IndexingRun::IndexingRun(storage::Library* library, const encoder::DualEncoder* 
       request_(request),
       callbacks_(callbacks),
       start_(absl::Now()),
+      preparer_(encoder, options.decode),
       changed_(kChangedCapacity),
       prepared_(PreparedCapacity(options, encoder->info())),
       writes_(kWritesCapacity) {}
@@ -248,15 +239,7 @@ void IndexingRun::Process(Work work) {
   }
   if (!absl::IsNotFound(asset.status())) return FailAsset(work, asset.status());
 
-  const absl::StatusOr<encoder::ImageInfo> info = encoder::ReadImageInfo(bytes, options_.decode);
-  if (!info.ok()) return FailAsset(work, info.status());
-  absl::StatusOr<encoder::PreparedPicture> picture = [&] {
-    const uint64_t size =
-        uint64_t{3} * static_cast<uint64_t>(info->width) * static_cast<uint64_t>(info->height);
-    if (size < kLargePictureBytes) return encoder_->PreparePicture(bytes, options_.decode);
-    const absl::MutexLock lock(&large_picture_mutex_);
-    return encoder_->PreparePicture(bytes, options_.decode);
-  }();
+  absl::StatusOr<encoder::PreparedPicture> picture = preparer_.Prepare(bytes);
   if (!picture.ok()) return FailAsset(work, picture.status());
   work.picture = *std::move(picture);
   work.facts = ReadAssetFacts(bytes, work.picture.info);
@@ -399,7 +382,8 @@ void IndexingRun::CommitWrites(std::vector<Write> writes) {
     std::vector<storage::Mutation> mutations;
     mutations.reserve(writes.size());
     for (Write& write : writes) mutations.push_back(std::move(write.mutation));
-    const absl::StatusOr<std::vector<absl::Status>> results = library_->Commit(std::move(mutations));
+    const absl::StatusOr<std::vector<absl::Status>> results =
+        library_->Commit(std::move(mutations), encoder_->info().fingerprint);
     if (!results.ok()) return Break(results.status());
     // Files that waited for the content of another one come right after it.
     std::vector<Write> waiting;

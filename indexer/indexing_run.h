@@ -28,6 +28,7 @@
 #include "indexer/caption_file.h"
 #include "indexer/folder_scanner.h"
 #include "indexer/indexer.h"
+#include "indexer/picture_preparer.h"
 #include "indexer/rate_meter.h"
 
 namespace eidetic::indexer {
@@ -120,6 +121,7 @@ class IndexingRun {
   const IndexRequest& request_;
   const IndexCallbacks& callbacks_;
   const absl::Time start_;
+  PicturePreparer preparer_;
 
   BoundedQueue<Work> changed_;
   BoundedQueue<Work> prepared_;
@@ -137,9 +139,6 @@ class IndexingRun {
   // Of Execute's thread.
   RateMeter rate_;
   IndexProgress::Stage reported_stage_ = IndexProgress::Stage::kScanning;
-
-  // Pictures that take much memory are decoded by one worker at a time.
-  absl::Mutex large_picture_mutex_;
 
   mutable absl::Mutex mutex_;
   IndexSummary summary_ ABSL_GUARDED_BY(mutex_);

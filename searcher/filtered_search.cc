@@ -7,13 +7,13 @@
 
 namespace eidetic::searcher {
 
-absl::StatusOr<FilteredMatches> FilteredSearch::SearchImages(std::span<const float> query,
+absl::StatusOr<FilteredMatches> FilteredSearch::SearchImages(const QueryVector& query,
                                                              const FilterExpression& filter,
                                                              VectorSearchOptions options,
                                                              const std::function<bool()>& cancelled) {
   FilteredMatches matches;
   const absl::Time began = absl::Now();
-  EIDETIC_ASSIGN_OR_RETURN(matches.filter, attributes_.Evaluate(filter, cancelled));
+  EIDETIC_ASSIGN_OR_RETURN(matches.filter, attributes_->Evaluate(filter, cancelled));
   matches.filter_time = absl::Now() - began;
 
   const SearchEngineStatus index = engine_->status();
@@ -25,7 +25,7 @@ absl::StatusOr<FilteredMatches> FilteredSearch::SearchImages(std::span<const flo
       .limit = options.limit,
       .ef_search = options.ef_search > 0 ? options.ef_search : DefaultEfSearch(options.limit)};
   matches.decision =
-      PlanQuery(inputs, inputs.has_graph ? Costs(static_cast<int>(query.size())) : MachineCosts());
+      PlanQuery(inputs, inputs.has_graph ? Costs(static_cast<int>(query.values().size())) : MachineCosts());
 
   // The engine is asked also when nothing passes: it refuses a bad query, and
   // tells of what state the empty answer is.

@@ -1,16 +1,16 @@
 // A search among the photos that pass a filter: attribute index, planner and
-// vector index together. Borrows library and engine, which must outlive it. Every
-// method may be called from any thread.
+// vector index together. Borrows engine and attributes, which must outlive it.
+// Every method may be called from any thread.
 //
-//   FilteredSearch search(library, engine, {});
+//   AttributeIndex attributes(library, {});
+//   FilteredSearch search(engine, &attributes);
 //   ASSIGN_OR_RETURN(const FilterExpression filter, CompileFilter("tag:beach"));
-//   ASSIGN_OR_RETURN(const FilteredMatches found, search.SearchImages(vector, filter, {.limit = 10}, {}));
+//   ASSIGN_OR_RETURN(const FilteredMatches found, search.SearchImages(query, filter, {.limit = 10}, {}));
 #ifndef EIDETIC_SEARCHER_FILTERED_SEARCH_H_
 #define EIDETIC_SEARCHER_FILTERED_SEARCH_H_
 
 #include <functional>
 #include <optional>
-#include <span>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
@@ -20,7 +20,6 @@
 #include "searcher/filter_expression.h"
 #include "searcher/query_planner.h"
 #include "searcher/search_engine.h"
-#include "storage/library.h"
 
 namespace eidetic::searcher {
 
@@ -33,24 +32,21 @@ struct FilteredMatches {
 
 class FilteredSearch {
  public:
-  FilteredSearch(const storage::Library* library, const SearchEngine* engine,
-                 const AttributeIndexOptions& options)
-      : engine_(engine), attributes_(library, options) {}
+  FilteredSearch(const SearchEngine* engine, AttributeIndex* attributes)
+      : engine_(engine), attributes_(attributes) {}
 
   // Photos nearest to `query` among those that pass. `options.filter` is not
   // looked at. `cancelled` may be empty. Errors: those of SearchEngine and of
   // AttributeIndex::Evaluate.
-  absl::StatusOr<FilteredMatches> SearchImages(std::span<const float> query, const FilterExpression& filter,
+  absl::StatusOr<FilteredMatches> SearchImages(const QueryVector& query, const FilterExpression& filter,
                                                VectorSearchOptions options,
                                                const std::function<bool()>& cancelled);
-
-  AttributeIndex& attributes() { return attributes_; }
 
  private:
   MachineCosts Costs(int dimension);
 
   const SearchEngine* const engine_;
-  AttributeIndex attributes_;
+  AttributeIndex* const attributes_;
   absl::Mutex mutex_;
   // Measured once, when a graph is there to choose.
   std::optional<MachineCosts> costs_ ABSL_GUARDED_BY(mutex_);

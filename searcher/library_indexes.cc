@@ -1,6 +1,7 @@
 #include "searcher/library_indexes.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -55,8 +56,9 @@ VectorIndexOptions OptionsFor(int dimension, uint64_t count, size_t hnsw_from) {
 
 }  // namespace
 
-absl::StatusOr<IndexUpdate> PrepareUpdate(const storage::Library& library,
-                                          std::span<const storage::Change> changes) {
+absl::StatusOr<IndexUpdate> PrepareUpdate(const storage::Generation& generation,
+                                          std::span<const storage::Change> changes,
+                                          std::span<const storage::Ordinal> also) {
   IndexUpdate update;
   update.last_sequence = changes.back().sequence;
   // What is read is the present state, so each asset is looked at once.
@@ -65,7 +67,10 @@ absl::StatusOr<IndexUpdate> PrepareUpdate(const storage::Library& library,
     bool captions = false;
   };
   std::map<storage::Ordinal, Touched> touched;
+  for (const storage::Ordinal ordinal : also) touched[ordinal] = {.vector = true, .captions = true};
   for (const storage::Change& change : changes) {
+    // Touches no asset.
+    if (change.record.kind() == ChangeRecord::KIND_SWITCH) continue;
     Touched& asset = touched[change.record.ordinal()];
     const ChangeRecord::Kind kind = change.record.kind();
     asset.vector |= kind == ChangeRecord::KIND_PUT || kind == ChangeRecord::KIND_DELETE;
@@ -73,7 +78,7 @@ absl::StatusOr<IndexUpdate> PrepareUpdate(const storage::Library& library,
   }
   for (const auto& [ordinal, what] : touched) {
     if (what.vector) {
-      const absl::StatusOr<std::vector<float>> vector = library.GetEmbedding(ordinal);
+      const absl::StatusOr<std::vector<float>> vector = generation.GetEmbedding(ordinal);
       if (vector.ok()) {
         update.added_images.push_back(ordinal);
         update.image_vectors.insert(update.image_vectors.end(), vector->begin(), vector->end());
@@ -85,7 +90,7 @@ absl::StatusOr<IndexUpdate> PrepareUpdate(const storage::Library& library,
     }
     if (what.captions) {
       update.recaptioned.push_back(ordinal);
-      EIDETIC_ASSIGN_OR_RETURN(const auto captions, library.GetCaptionEmbeddings(ordinal));
+      EIDETIC_ASSIGN_OR_RETURN(const auto captions, generation.GetCaptionEmbeddings(ordinal));
       for (const auto& [id, vector] : captions) {
         update.added_captions.push_back(id);
         update.caption_vectors.insert(update.caption_vectors.end(), vector.begin(), vector.end());
@@ -95,17 +100,19 @@ absl::StatusOr<IndexUpdate> PrepareUpdate(const storage::Library& library,
   return update;
 }
 
-absl::StatusOr<std::unique_ptr<LibraryIndexes>> LibraryIndexes::Build(const storage::Library& library,
-                                                                      const BuildOptions& options) {
-  EIDETIC_ASSIGN_OR_RETURN(const auto generation, library.ActiveGeneration());
+absl::StatusOr<std::unique_ptr<LibraryIndexes>> LibraryIndexes::Build(
+    const storage::Library& library, std::shared_ptr<const storage::Generation> generation,
+    const BuildOptions& options) {
+  // Asked before the view is made: an active generation lacks nothing.
+  EIDETIC_ASSIGN_OR_RETURN(const storage::v1::GenerationRecord active, library.ActiveGeneration());
   EIDETIC_ASSIGN_OR_RETURN(const storage::LibraryCounts counts, library.Counts());
-  const auto view = library.NewView();
-  const auto dimension = static_cast<int>(generation.dimension());
+  const auto view = generation->NewView();
+  const auto dimension = static_cast<int>(generation->dimension());
   auto indexes = std::unique_ptr<LibraryIndexes>(new LibraryIndexes);
   indexes->last_sequence_ = view->last_sequence();
   indexes->database_id_ = library.database_id();
-  indexes->generation_ = generation.number();
-  indexes->model_fingerprint_ = generation.model_fingerprint();
+  indexes->standby_ = active.number() != generation->number();
+  indexes->generation_ = std::move(generation);
   EIDETIC_ASSIGN_OR_RETURN(indexes->images_,
                            NewVectorIndex(OptionsFor(dimension, counts.assets, options.hnsw_from)));
   EIDETIC_ASSIGN_OR_RETURN(indexes->captions_,
@@ -123,10 +130,19 @@ absl::StatusOr<std::unique_ptr<LibraryIndexes>> LibraryIndexes::Build(const stor
         return captions.Add(id, vector);
       }));
   EIDETIC_RETURN_IF_ERROR(captions.Flush());
+  for (std::optional<storage::Ordinal> after; indexes->standby_;) {
+    EIDETIC_ASSIGN_OR_RETURN(const auto missing, view->ListMissing(after, kChunk));
+    if (missing.empty()) break;
+    for (const storage::MissingVectors& one : missing) {
+      after = one.asset.record.ordinal();
+      indexes->lacked_.push_back(*after);
+    }
+  }
   return indexes;
 }
 
-absl::StatusOr<std::unique_ptr<LibraryIndexes>> LibraryIndexes::Parse(const Snapshot& snapshot) {
+absl::StatusOr<std::unique_ptr<LibraryIndexes>> LibraryIndexes::Parse(
+    const Snapshot& snapshot, std::shared_ptr<const storage::Generation> generation) {
   auto indexes = std::unique_ptr<LibraryIndexes>(new LibraryIndexes);
   const auto parse = [&](const char* part) -> absl::StatusOr<std::unique_ptr<VectorIndex>> {
     const auto found = snapshot.parts.find(part);
@@ -140,8 +156,7 @@ absl::StatusOr<std::unique_ptr<LibraryIndexes>> LibraryIndexes::Parse(const Snap
   for (const uint64_t id : indexes->captions_->Ids()) indexes->NoteCaption(id);
   indexes->last_sequence_ = snapshot.info.last_sequence;
   indexes->database_id_ = snapshot.info.database_id;
-  indexes->generation_ = snapshot.info.generation;
-  indexes->model_fingerprint_ = snapshot.info.model_fingerprint;
+  indexes->generation_ = std::move(generation);
   return indexes;
 }
 

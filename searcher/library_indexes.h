@@ -1,9 +1,9 @@
-// The two vector indexes of one library, of its photos and of its captions, as
-// of one change number. Owned by the search engine, which serialises Apply
+// The two vector indexes of one generation of a library, of its photos and of its
+// captions, as of one change number. Owned by the search engine, which serialises Apply
 // against everything else; const methods may run in many threads at once.
 //
-//   ASSIGN_OR_RETURN(auto indexes, LibraryIndexes::Build(library, options));
-//   ASSIGN_OR_RETURN(IndexUpdate update, PrepareUpdate(library, changes));
+//   ASSIGN_OR_RETURN(auto indexes, LibraryIndexes::Build(library, generation, options));
+//   ASSIGN_OR_RETURN(IndexUpdate update, PrepareUpdate(*generation, changes, {}));
 //   RETURN_IF_ERROR(indexes->Apply(update));
 #ifndef EIDETIC_SEARCHER_LIBRARY_INDEXES_H_
 #define EIDETIC_SEARCHER_LIBRARY_INDEXES_H_
@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "searcher/snapshot.h"
 #include "searcher/vector_index.h"
+#include "storage/generation.h"
 #include "storage/library.h"
 
 namespace eidetic::searcher {
@@ -37,9 +38,10 @@ struct IndexUpdate {
   uint64_t last_sequence = 0;
 };
 
-// `changes` must not be empty.
-absl::StatusOr<IndexUpdate> PrepareUpdate(const storage::Library& library,
-                                          std::span<const storage::Change> changes);
+// Of the assets that `changes`, which must not be empty, and `also` name.
+absl::StatusOr<IndexUpdate> PrepareUpdate(const storage::Generation& generation,
+                                          std::span<const storage::Change> changes,
+                                          std::span<const storage::Ordinal> also);
 
 struct BuildOptions {
   // From this many vectors on an index is a graph; 0: never.
@@ -50,12 +52,14 @@ struct BuildOptions {
 
 class LibraryIndexes {
  public:
-  // From all embeddings of the active generation. kNotFound: no model yet;
-  // kCancelled.
-  static absl::StatusOr<std::unique_ptr<LibraryIndexes>> Build(const storage::Library& library,
-                                                               const BuildOptions& options);
-  // From a snapshot's verified parts.
-  static absl::StatusOr<std::unique_ptr<LibraryIndexes>> Parse(const Snapshot& snapshot);
+  // From all embeddings of the generation. kCancelled.
+  static absl::StatusOr<std::unique_ptr<LibraryIndexes>> Build(
+      const storage::Library& library, std::shared_ptr<const storage::Generation> generation,
+      const BuildOptions& options);
+  // From the verified parts of a snapshot of the generation; null: only to look at
+  // the vectors.
+  static absl::StatusOr<std::unique_ptr<LibraryIndexes>> Parse(
+      const Snapshot& snapshot, std::shared_ptr<const storage::Generation> generation);
 
   absl::Status Apply(const IndexUpdate& update);
   // The parts of a snapshot.
@@ -66,8 +70,15 @@ class LibraryIndexes {
   int dimension() const { return images_->dimension(); }
   uint64_t last_sequence() const { return last_sequence_; }
   const std::string& database_id() const { return database_id_; }
-  uint64_t generation() const { return generation_; }
-  const std::string& model_fingerprint() const { return model_fingerprint_; }
+  const std::shared_ptr<const storage::Generation>& generation() const { return generation_; }
+  // Built before the generation was the active one: what fills it is in no change
+  // log, so changes are taken in once it is active, and with them what it lacked.
+  bool standby() const { return standby_; }
+  const std::vector<storage::Ordinal>& lacked() const { return lacked_; }
+  void Activate() {
+    standby_ = false;
+    lacked_.clear();
+  }
 
  private:
   LibraryIndexes() = default;
@@ -78,8 +89,9 @@ class LibraryIndexes {
   absl::flat_hash_map<storage::Ordinal, std::vector<uint64_t>> captions_of_;
   uint64_t last_sequence_ = 0;
   std::string database_id_;
-  uint64_t generation_ = 0;
-  std::string model_fingerprint_;
+  std::shared_ptr<const storage::Generation> generation_;
+  bool standby_ = false;
+  std::vector<storage::Ordinal> lacked_;
 };
 
 }  // namespace eidetic::searcher

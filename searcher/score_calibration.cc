@@ -186,8 +186,9 @@ absl::StatusOr<ScoreCalibration> ScoreCalibration::Parse(absl::string_view bytes
     return absl::DataLossError("not a calibration");
   }
   if (bytes[kMagicBytes] != kVersion) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("a calibration of version ", static_cast<int>(bytes[kMagicBytes])));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "a calibration of version ", static_cast<int>(bytes[kMagicBytes]),
+        ", this version of Eidetic reads version ", static_cast<int>(kVersion), "; it is made anew"));
   }
   const absl::string_view payload = bytes.substr(kHeaderBytes);
   if (AsView(ChecksumOf(payload)) != bytes.substr(kMagicBytes + 1, sizeof(XXH128_canonical_t))) {

@@ -1,11 +1,13 @@
 // Answers "which photos, which captions are nearest to this vector" for one
-// library: keeps vector indexes over its embeddings in memory, follows its
-// change log, saves snapshots and rebuilds when one is missing or doubtful.
-// Owned by the process that holds the library; the Library must outlive it.
-// Every method may be called from any thread.
+// generation of a library: keeps vector indexes over its embeddings in memory,
+// follows the library's change log, saves snapshots and rebuilds when one is
+// missing or doubtful. When the library moves on to another generation the engine
+// stays as of that moment, and its owner puts one of the new generation in its
+// place. Owned by the process that holds the library; the Library must outlive
+// it. Every method may be called from any thread.
 //
 //   ASSIGN_OR_RETURN(auto engine, SearchEngine::Open(library, {}));
-//   ASSIGN_OR_RETURN(auto found, engine->SearchImages(vector, {.limit = 10}));
+//   ASSIGN_OR_RETURN(auto found, engine->SearchImages(query, {.limit = 10}));
 #ifndef EIDETIC_SEARCHER_SEARCH_ENGINE_H_
 #define EIDETIC_SEARCHER_SEARCH_ENGINE_H_
 
@@ -13,31 +15,39 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "searcher/query_vector.h"
 #include "searcher/vector_index.h"
+#include "storage/event_log.h"
 #include "storage/file_system.h"
+#include "storage/generation.h"
 #include "storage/library.h"
 
 namespace eidetic::searcher {
 
 struct SearchEngineOptions {
+  // What is searched. Null: the active generation, or in a library without a model
+  // the first there will be. One that is not active yet is searched as it was
+  // when it was opened, until it is.
+  std::shared_ptr<const storage::Generation> generation;
   // Below this many vectors an index is exact, from it on an HNSW graph. Comparing
   // 100,000 vectors of 256 values takes some 5 ms; building their graph, minutes.
   size_t hnsw_from = 100'000;
   // A background thread takes in changes as they are committed. Off: CatchUp is
-  // called by hand.
+  // called by hand, until StartFollowing.
   bool follow_changes = true;
   // Progress of a rebuild: vectors done, vectors in all.
   std::function<void(uint64_t done, uint64_t total)> progress;
   // Where snapshots are written and read; must outlive the engine. Null: the real
   // file system.
   storage::FileSystem* file_system = nullptr;
+  // Must outlive the engine; may be null.
+  storage::EventLog* event_log = nullptr;
 };
 
 // What was searched, for `explain`.
@@ -93,15 +103,22 @@ class SearchEngine {
                                                             const SearchEngineOptions& options);
   virtual ~SearchEngine() = default;
 
-  // kInvalidArgument: wrong dimension, value not finite.
-  virtual absl::StatusOr<ImageMatches> SearchImages(std::span<const float> query,
+  // kFailedPrecondition: the query is of another model; kInvalidArgument: wrong
+  // dimension, value not finite.
+  virtual absl::StatusOr<ImageMatches> SearchImages(const QueryVector& query,
                                                     const VectorSearchOptions& options) const = 0;
-  virtual absl::StatusOr<CaptionMatches> SearchCaptions(std::span<const float> query,
+  virtual absl::StatusOr<CaptionMatches> SearchCaptions(const QueryVector& query,
                                                         const VectorSearchOptions& options) const = 0;
 
-  // Takes in all changes committed before the call.
+  // Takes in all changes committed before the call. kFailedPrecondition: the
+  // library has moved to another generation.
   virtual absl::Status CatchUp() = 0;
-  // Writes a snapshot of the present state when it differs from the saved one.
+  // Starts and ends the background threads. An engine whose place another one
+  // takes must be stopped first: one engine at a time writes snapshots.
+  virtual void StartFollowing() = 0;
+  virtual void StopFollowing() = 0;
+  // Writes a snapshot of the present state when it differs from the saved one;
+  // does nothing for a library that is open for reading alone.
   virtual absl::Status SaveSnapshot() = 0;
   virtual SearchEngineStatus status() const = 0;
 };

@@ -33,8 +33,9 @@ absl::StatusOr<Json> ReadManifest(storage::FileSystem& files, const std::string&
     return absl::DataLossError(absl::StrCat(path, " is not a manifest"));
   }
   if (json["format"] != kFormat) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(path, " has format ", json["format"].dump(), ", this version reads ", kFormat));
+    return absl::FailedPreconditionError(absl::StrCat(path, " has format ", json["format"].dump(),
+                                                      ", this version of Eidetic reads format ", kFormat,
+                                                      "; the index is built anew from the database"));
   }
   return json;
 }

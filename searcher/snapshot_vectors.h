@@ -22,11 +22,11 @@ class SnapshotVectors final : public storage::VectorSource {
   // Errors as ReadSnapshot.
   static absl::StatusOr<std::unique_ptr<SnapshotVectors>> Open(const std::string& folder);
 
-  std::string database_id() const override { return indexes_->database_id(); }
-  std::string model_fingerprint() const override { return indexes_->model_fingerprint(); }
-  uint64_t generation() const override { return indexes_->generation(); }
-  uint32_t dimension() const override { return static_cast<uint32_t>(indexes_->dimension()); }
-  uint64_t last_sequence() const override { return indexes_->last_sequence(); }
+  std::string database_id() const override { return info_.database_id; }
+  std::string model_fingerprint() const override { return info_.model_fingerprint; }
+  uint64_t generation() const override { return info_.generation; }
+  uint32_t dimension() const override { return info_.dimension; }
+  uint64_t last_sequence() const override { return info_.last_sequence; }
   std::optional<std::vector<float>> Image(storage::Ordinal ordinal) const override {
     return indexes_->images().Vector(ordinal);
   }
@@ -35,8 +35,10 @@ class SnapshotVectors final : public storage::VectorSource {
   }
 
  private:
-  explicit SnapshotVectors(std::unique_ptr<LibraryIndexes> indexes) : indexes_(std::move(indexes)) {}
+  SnapshotVectors(SnapshotInfo info, std::unique_ptr<LibraryIndexes> indexes)
+      : info_(std::move(info)), indexes_(std::move(indexes)) {}
 
+  const SnapshotInfo info_;
   const std::unique_ptr<LibraryIndexes> indexes_;
 };
 

@@ -14,6 +14,7 @@ constexpr absl::Duration kRetryDelay = absl::Milliseconds(100);
 absl::StatusOr<Admission::Ticket> Admission::Enter() {
   if (in_flight_.fetch_add(1) >= max_concurrent_calls_) {
     in_flight_.fetch_sub(1);
+    ++rejected_;
     return WithRetryDelay(
         absl::ResourceExhaustedError(absl::StrCat(
             max_concurrent_calls_, " calls are in flight, as many as this server takes: try again")),

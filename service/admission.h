@@ -6,6 +6,7 @@
 #define EIDETIC_SERVICE_ADMISSION_H_
 
 #include <atomic>
+#include <cstdint>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -35,9 +36,14 @@ class Admission {
   // kResourceExhausted when as many calls as allowed are in flight.
   absl::StatusOr<Ticket> Enter();
 
+  int in_flight() const { return in_flight_; }
+  // Calls that were refused so far.
+  uint64_t rejected() const { return rejected_; }
+
  private:
   const int max_concurrent_calls_;
   std::atomic<int> in_flight_ = 0;
+  std::atomic<uint64_t> rejected_ = 0;
 };
 
 }  // namespace eidetic::service

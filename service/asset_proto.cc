@@ -49,9 +49,10 @@ google::protobuf::Timestamp MakeTimestamp(int64_t micros_since_epoch) {
   return timestamp;
 }
 
-eidetic::v1::Embedding MakeEmbedding(std::span<const float> values) {
+eidetic::v1::Embedding MakeEmbedding(std::span<const float> values, const std::string& model_fingerprint) {
   eidetic::v1::Embedding embedding;
   embedding.mutable_values()->Add(values.begin(), values.end());
+  embedding.set_model_fingerprint(model_fingerprint);
   return embedding;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <google/protobuf/timestamp.pb.h>
@@ -20,7 +21,7 @@ absl::StatusOr<eidetic::v1::Asset> MakeAssetProto(const storage::Asset& asset,
 
 google::protobuf::Timestamp MakeTimestamp(int64_t micros_since_epoch);
 
-eidetic::v1::Embedding MakeEmbedding(std::span<const float> values);
+eidetic::v1::Embedding MakeEmbedding(std::span<const float> values, const std::string& model_fingerprint);
 
 }  // namespace eidetic::service
 

@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "indexer/asset_facts.h"
 #include "proto/status_macros.h"
-#include "service/query_vector.h"
 #include "service/request_validation.h"
 
 namespace eidetic::service {
@@ -43,7 +42,8 @@ size_t MemoryBytes(const PendingAsset& asset) {
 }
 
 absl::Status AssetWriter::Start() {
-  const absl::Status generation = library_->ActiveGeneration().status();
+  EIDETIC_RETURN_IF_ERROR(library_->CheckWritable());
+  const absl::Status generation = model_->Generation().status();
   // Ready-made vectors need no model loaded when the library has its own already.
   return absl::IsNotFound(generation) ? model_->UseWithLibrary() : generation;
 }
@@ -57,9 +57,9 @@ absl::StatusOr<PendingAsset> AssetWriter::Prepare(const eidetic::v1::AssetInput&
 
   PendingAsset pending;
   if (input.has_embedding()) {
-    EIDETIC_ASSIGN_OR_RETURN(const int dimension, model_->Dimension());
-    EIDETIC_ASSIGN_OR_RETURN(pending.put.embedding,
-                             UnitVector(input.embedding(), dimension, absl::StrCat(field, ".embedding")));
+    EIDETIC_ASSIGN_OR_RETURN(const searcher::QueryVector given,
+                             model_->ClientVector(input.embedding(), absl::StrCat(field, ".embedding")));
+    pending.put.embedding.assign(given.values().begin(), given.values().end());
   }
   pending.put.asset_id =
       input.asset_id().empty() ? storage::ContentAssetId(AsByteSpan(input.image())) : input.asset_id();
@@ -103,6 +103,8 @@ absl::Status AssetWriter::PreparePicture(const std::string& image, absl::string_
 
 absl::StatusOr<std::vector<absl::Status>> AssetWriter::Write(std::vector<PendingAsset> assets,
                                                              const Cancellation& cancellation) const {
+  const absl::ReaderMutexLock gate(write_gate_);
+  EIDETIC_ASSIGN_OR_RETURN(const auto generation, model_->Generation());
   EIDETIC_RETURN_IF_ERROR(EmbedPictures(assets, cancellation));
   EIDETIC_RETURN_IF_ERROR(EmbedCaptions(assets, cancellation));
   EIDETIC_RETURN_IF_ERROR(cancellation.Check());
@@ -118,7 +120,7 @@ absl::StatusOr<std::vector<absl::Status>> AssetWriter::Write(std::vector<Pending
     }
     ends.push_back(mutations.size());
   }
-  EIDETIC_ASSIGN_OR_RETURN(std::vector<absl::Status> results, library_->Commit(std::move(mutations)));
+  EIDETIC_ASSIGN_OR_RETURN(std::vector<absl::Status> results, library_->Commit(std::move(mutations), generation->model_fingerprint()));
   // One status an asset: that of its put, else of the first path refused.
   std::vector<absl::Status> written;
   written.reserve(ends.size());

@@ -1,8 +1,9 @@
 // What clients put → the library: validation, facts and embeddings of pictures
-// and captions, one commit for many assets. Borrows library and model. Any
+// and captions, one commit for many assets. Of one model: when the library moves
+// to another one meanwhile, it writes nothing more. Borrows library and gate. Any
 // thread.
 //
-//   AssetWriter writer(library, model);
+//   AssetWriter writer(library, model, write_gate);
 //   EIDETIC_ASSIGN_OR_RETURN(PendingAsset pending, writer.Prepare(input, "asset", cancellation));
 //   std::vector<PendingAsset> batch;
 //   batch.push_back(std::move(pending));
@@ -12,12 +13,15 @@
 #define EIDETIC_SERVICE_ASSET_WRITER_H_
 
 #include <cstddef>
+#include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
 #include "eidetic/v1/library_service.pb.h"
 #include "encoder/dual_encoder.h"
 #include "service/cancellation.h"
@@ -41,7 +45,9 @@ size_t MemoryBytes(const PendingAsset& asset);
 
 class AssetWriter {
  public:
-  AssetWriter(storage::Library* library, ModelSession* model) : library_(library), model_(model) {}
+  // `write_gate`: LibrarySession::write_gate.
+  AssetWriter(storage::Library* library, std::shared_ptr<ModelSession> model, absl::Mutex* write_gate)
+      : library_(library), model_(std::move(model)), write_gate_(write_gate) {}
 
   // Makes the model the library's when it has none. Call once before Prepare.
   absl::Status Start();
@@ -51,8 +57,9 @@ class AssetWriter {
   absl::StatusOr<PendingAsset> Prepare(const eidetic::v1::AssetInput& input, absl::string_view field,
                                        const Cancellation& cancellation) const;
 
-  // Encodes and commits; durable on return. One status per asset; an error of
-  // the whole means that none is acknowledged.
+  // Encodes and commits; durable on return. One status per asset
+  // (kFailedPrecondition: the library has moved to another model); an error of the
+  // whole means that none is acknowledged.
   absl::StatusOr<std::vector<absl::Status>> Write(std::vector<PendingAsset> assets,
                                                   const Cancellation& cancellation) const;
 
@@ -63,7 +70,8 @@ class AssetWriter {
   absl::Status EmbedCaptions(std::vector<PendingAsset>& assets, const Cancellation& cancellation) const;
 
   storage::Library* library_;
-  ModelSession* model_;
+  std::shared_ptr<ModelSession> model_;
+  absl::Mutex* write_gate_;
 };
 
 }  // namespace eidetic::service

@@ -33,7 +33,7 @@ struct RankedTexts {
 };
 
 // Up to `limit` different captions of the library, best first.
-absl::StatusOr<RankedTexts> RankLibraryCaptions(std::span<const float> picture, size_t limit,
+absl::StatusOr<RankedTexts> RankLibraryCaptions(const searcher::QueryVector& picture, size_t limit,
                                                 const CaptionSources& sources,
                                                 const Cancellation& cancellation) {
   // Many photos may share one text: ask for more until enough differ.
@@ -66,8 +66,8 @@ absl::StatusOr<RankedTexts> RankLibraryCaptions(std::span<const float> picture, 
 
 }  // namespace
 
-absl::StatusOr<std::vector<eidetic::v1::CaptionHit>> RankCaptions(std::span<const float> picture, int limit,
-                                                                  const CaptionSources& sources,
+absl::StatusOr<std::vector<eidetic::v1::CaptionHit>> RankCaptions(const searcher::QueryVector& picture,
+                                                                  int limit, const CaptionSources& sources,
                                                                   const Cancellation& cancellation) {
   const size_t wanted = static_cast<size_t>(limit);
   RankedTexts ranked;
@@ -78,10 +78,13 @@ absl::StatusOr<std::vector<eidetic::v1::CaptionHit>> RankCaptions(std::span<cons
   }
   EIDETIC_RETURN_IF_ERROR(cancellation.Check());
   if (sources.phrases != nullptr && sources.phrases->vectors != nullptr) {
+    if (sources.phrases->model_fingerprint != picture.model_fingerprint()) {
+      return absl::FailedPreconditionError("the picture's vector and the phrases are of two models");
+    }
     EIDETIC_ASSIGN_OR_RETURN(
         const std::vector<searcher::Neighbor> neighbors,
         sources.phrases->vectors->Search(
-            picture, {.limit = wanted + ranked.keys.size(), .exact = true, .filter = {}}));
+            picture.values(), {.limit = wanted + ranked.keys.size(), .exact = true, .filter = {}}));
     for (const searcher::Neighbor& neighbor : neighbors) {
       const std::string& phrase = sources.phrases->phrases[neighbor.id];
       if (!ranked.keys.insert(TextKey(phrase)).second) continue;

@@ -3,7 +3,6 @@
 #ifndef EIDETIC_SERVICE_CAPTION_RANKING_H_
 #define EIDETIC_SERVICE_CAPTION_RANKING_H_
 
-#include <span>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -26,8 +25,8 @@ struct CaptionSources {
 // At most `limit` texts nearest to `picture`, best first, ranks from 1. Texts
 // equal but for case and surrounding space appear once: as the best of them,
 // and as the library's when a phrase is equal too.
-absl::StatusOr<std::vector<eidetic::v1::CaptionHit>> RankCaptions(std::span<const float> picture, int limit,
-                                                                  const CaptionSources& sources,
+absl::StatusOr<std::vector<eidetic::v1::CaptionHit>> RankCaptions(const searcher::QueryVector& picture,
+                                                                  int limit, const CaptionSources& sources,
                                                                   const Cancellation& cancellation);
 
 }  // namespace eidetic::service

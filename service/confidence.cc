@@ -9,7 +9,6 @@
 #include "absl/strings/str_cat.h"
 #include "proto/status_macros.h"
 #include "searcher/background_queries.h"
-#include "storage/file_system.h"
 
 namespace eidetic::service {
 namespace {
@@ -39,21 +38,25 @@ void Append(std::vector<float>& rows, std::span<const float> row) {
 }  // namespace
 
 Confidence::Confidence(const storage::Library* library, const searcher::SearchEngine* engine,
-                       ModelSession* model)
-    : library_(library), engine_(engine), model_(model) {}
+                       ModelSession* model, storage::FileSystem* files, storage::EventLog* event_log)
+    : library_(library),
+      engine_(engine),
+      model_(model),
+      files_(files != nullptr ? *files : storage::PosixFileSystem()),
+      event_log_(event_log) {}
 
 std::string Confidence::Path() const { return absl::StrCat(library_->directory(), "/calibration"); }
 
 absl::StatusOr<std::shared_ptr<const ScoreCalibration>> Confidence::Current(
     const Cancellation& cancellation) {
-  const auto generation = library_->ActiveGeneration();
+  const auto generation = model_->Generation();
   if (absl::IsNotFound(generation.status())) return nullptr;
   EIDETIC_RETURN_IF_ERROR(generation.status());
   const uint64_t photos = engine_->status().vectors;
   if (photos == 0) return nullptr;
   const auto of_this_model = [&](const std::shared_ptr<const ScoreCalibration>& calibration) {
-    return calibration != nullptr && calibration->model_fingerprint() == generation->model_fingerprint() &&
-           calibration->dimension() == static_cast<int>(generation->dimension());
+    return calibration != nullptr && calibration->model_fingerprint() == (*generation)->model_fingerprint() &&
+           calibration->dimension() == static_cast<int>((*generation)->dimension());
   };
   const auto fits = [&](const std::shared_ptr<const ScoreCalibration>& calibration) {
     return of_this_model(calibration) && !Drifted(calibration->photo_count(), photos);
@@ -73,18 +76,21 @@ absl::StatusOr<std::shared_ptr<const ScoreCalibration>> Confidence::Current(
   }
   last = Last();
   if (fits(last)) return last;
-  EIDETIC_ASSIGN_OR_RETURN(
-      ScoreCalibration made,
-      Make(generation->model_fingerprint(), static_cast<int>(generation->dimension()), photos, cancellation));
+  EIDETIC_ASSIGN_OR_RETURN(ScoreCalibration made, Make(**generation, photos, cancellation));
   const auto current = std::make_shared<const ScoreCalibration>(std::move(made));
   SetLast(current);
-  // On a full disk or one that may not be written, it is made again next time.
-  storage::WriteFileDurably(storage::PosixFileSystem(), Path(), current->Serialize()).IgnoreError();
+  if (!library_->CheckWritable().ok()) return current;
+  // On a full disk it is made again next time.
+  const absl::Status kept = storage::WriteFileDurably(files_, Path(), current->Serialize());
+  if (!kept.ok() && !std::exchange(told_not_kept_, true)) {
+    ReportEvent(event_log_, storage::EventSeverity::kWarning, "calibration_not_kept",
+                {{"code", absl::StatusCodeToString(kept.code())}, {"detail", kept.message()}});
+  }
   return current;
 }
 
 void Confidence::ReadFile() {
-  absl::StatusOr<std::string> bytes = storage::PosixFileSystem().ReadFile(Path(), 0, kMaxFileBytes);
+  absl::StatusOr<std::string> bytes = files_.ReadFile(Path(), 0, kMaxFileBytes);
   // Whatever is wrong with the file: it is made again.
   absl::StatusOr<ScoreCalibration> stored =
       bytes.ok() ? ScoreCalibration::Parse(*bytes) : absl::StatusOr<ScoreCalibration>(bytes.status());
@@ -112,21 +118,23 @@ absl::StatusOr<std::vector<float>> Confidence::BackgroundVectors(const std::stri
   return std::move(embeddings.values);
 }
 
-absl::StatusOr<ScoreCalibration> Confidence::Make(const std::string& fingerprint, int dimension,
-                                                  uint64_t photo_count, const Cancellation& cancellation) {
+absl::StatusOr<ScoreCalibration> Confidence::Make(const storage::Generation& generation, uint64_t photo_count,
+                                                  const Cancellation& cancellation) {
+  const std::string& fingerprint = generation.model_fingerprint();
   CalibrationSamples samples;
-  samples.dimension = dimension;
+  samples.dimension = static_cast<int>(generation.dimension());
   samples.photo_count = photo_count;
   samples.model_fingerprint = fingerprint;
   EIDETIC_ASSIGN_OR_RETURN(samples.background, BackgroundVectors(fingerprint, cancellation));
-  const auto row_size = static_cast<size_t>(dimension);
+  const size_t row_size = generation.dimension();
   for (size_t start = 0; start + row_size <= samples.background.size(); start += row_size) {
     EIDETIC_RETURN_IF_ERROR(cancellation.Check());
     const auto query = std::span<const float>(samples.background).subspan(start, row_size);
     EIDETIC_ASSIGN_OR_RETURN(const searcher::ImageMatches matches,
-                             engine_->SearchImages(query, {.limit = kBestPhotos, .filter = {}}));
+                             engine_->SearchImages({fingerprint, {query.begin(), query.end()}},
+                                                   {.limit = kBestPhotos, .filter = {}}));
     for (const searcher::Neighbor& match : matches.neighbors) {
-      const auto photo = library_->GetEmbedding(static_cast<storage::Ordinal>(match.id));
+      const auto photo = generation.GetEmbedding(static_cast<storage::Ordinal>(match.id));
       if (absl::IsNotFound(photo.status())) continue;
       EIDETIC_RETURN_IF_ERROR(photo.status());
       Append(samples.chance_queries, query);
@@ -134,12 +142,13 @@ absl::StatusOr<ScoreCalibration> Confidence::Make(const std::string& fingerprint
       break;
     }
   }
-  EIDETIC_RETURN_IF_ERROR(SampleCaptions(samples));
+  EIDETIC_RETURN_IF_ERROR(SampleCaptions(generation, samples));
   return ScoreCalibration::Fit(std::move(samples));
 }
 
 // The first captions that people wrote, one a photo.
-absl::Status Confidence::SampleCaptions(CalibrationSamples& samples) const {
+absl::Status Confidence::SampleCaptions(const storage::Generation& generation,
+                                        CalibrationSamples& samples) const {
   const auto row_size = static_cast<size_t>(samples.dimension);
   std::optional<storage::Ordinal> after;
   for (size_t seen = 0; seen < kMostAssets && samples.captions.size() < kMostCaptions * row_size;) {
@@ -149,9 +158,9 @@ absl::Status Confidence::SampleCaptions(CalibrationSamples& samples) const {
     seen += assets.size();
     after = assets.back().record.ordinal();
     for (const storage::Asset& asset : assets) {
-      EIDETIC_ASSIGN_OR_RETURN(const auto captions, library_->GetCaptionEmbeddings(asset.record.ordinal()));
+      EIDETIC_ASSIGN_OR_RETURN(const auto captions, generation.GetCaptionEmbeddings(asset.record.ordinal()));
       if (captions.empty()) continue;
-      const auto photo = library_->GetEmbedding(asset.record.ordinal());
+      const auto photo = generation.GetEmbedding(asset.record.ordinal());
       if (absl::IsNotFound(photo.status())) continue;
       EIDETIC_RETURN_IF_ERROR(photo.status());
       Append(samples.captions, captions.front().second);

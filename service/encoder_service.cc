@@ -1,5 +1,6 @@
 #include "service/encoder_service.h"
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,14 +32,16 @@ absl::Status EncoderServiceImpl::EmbedInputs(const eidetic::v1::EmbedRequest& re
   FieldViolations violations;
   CheckEmbedRequest(request, session_->limits, violations);
   EIDETIC_RETURN_IF_ERROR(violations.ToStatus());
-  EIDETIC_ASSIGN_OR_RETURN(const encoder::DualEncoder* encoder, session_->model.Encoder());
+  const std::shared_ptr<GenerationSession> searched = session_->searched();
+  ModelSession& model = *searched->model;
+  EIDETIC_ASSIGN_OR_RETURN(const encoder::DualEncoder* encoder, model.Encoder());
   response.set_model_fingerprint(encoder->info().fingerprint);
   for (int i = 0; i < request.inputs_size(); ++i) response.add_embeddings();
-  EIDETIC_RETURN_IF_ERROR(EmbedTexts(request, cancellation, response));
-  return EmbedImages(request, cancellation, response);
+  EIDETIC_RETURN_IF_ERROR(EmbedTexts(request, model, cancellation, response));
+  return EmbedImages(request, model, cancellation, response);
 }
 
-absl::Status EncoderServiceImpl::EmbedTexts(const eidetic::v1::EmbedRequest& request,
+absl::Status EncoderServiceImpl::EmbedTexts(const eidetic::v1::EmbedRequest& request, ModelSession& model,
                                             const Cancellation& cancellation,
                                             eidetic::v1::EmbedResponse& response) {
   std::vector<std::string> texts;
@@ -49,15 +52,15 @@ absl::Status EncoderServiceImpl::EmbedTexts(const eidetic::v1::EmbedRequest& req
     positions.push_back(i);
   }
   if (texts.empty()) return absl::OkStatus();
-  EIDETIC_ASSIGN_OR_RETURN(const encoder::Embeddings embeddings,
-                           session_->model.EmbedTexts(texts, cancellation));
+  EIDETIC_ASSIGN_OR_RETURN(const encoder::Embeddings embeddings, model.EmbedTexts(texts, cancellation));
   for (size_t i = 0; i < positions.size(); ++i) {
-    *response.mutable_embeddings(positions[i]) = MakeEmbedding(embeddings.row(i));
+    *response.mutable_embeddings(positions[i]) =
+        MakeEmbedding(embeddings.row(i), response.model_fingerprint());
   }
   return absl::OkStatus();
 }
 
-absl::Status EncoderServiceImpl::EmbedImages(const eidetic::v1::EmbedRequest& request,
+absl::Status EncoderServiceImpl::EmbedImages(const eidetic::v1::EmbedRequest& request, ModelSession& model,
                                              const Cancellation& cancellation,
                                              eidetic::v1::EmbedResponse& response) {
   FieldViolations violations;
@@ -67,7 +70,7 @@ absl::Status EncoderServiceImpl::EmbedImages(const eidetic::v1::EmbedRequest& re
     if (request.inputs(i).has_image()) {
       EIDETIC_RETURN_IF_ERROR(cancellation.Check());
       absl::StatusOr<encoder::PreparedPicture> picture =
-          session_->model.PreparePicture(AsByteSpan(request.inputs(i).image()), cancellation);
+          model.PreparePicture(AsByteSpan(request.inputs(i).image()), cancellation);
       if (picture.ok()) {
         pictures.push_back(*std::move(picture));
         positions.push_back(i);
@@ -83,9 +86,10 @@ absl::Status EncoderServiceImpl::EmbedImages(const eidetic::v1::EmbedRequest& re
     if (!violations.empty()) pictures.clear(), positions.clear();
     if (pictures.empty() || (pictures.size() < kPicturesAtOnce && !is_last)) continue;
     EIDETIC_ASSIGN_OR_RETURN(const encoder::Embeddings embeddings,
-                             session_->model.EmbedPictures(pictures, cancellation));
+                             model.EmbedPictures(pictures, cancellation));
     for (size_t row = 0; row < positions.size(); ++row) {
-      *response.mutable_embeddings(positions[row]) = MakeEmbedding(embeddings.row(row));
+      *response.mutable_embeddings(positions[row]) =
+          MakeEmbedding(embeddings.row(row), response.model_fingerprint());
     }
     pictures.clear();
     positions.clear();

@@ -20,10 +20,10 @@ class EncoderServiceImpl final : public eidetic::v1::EncoderService::Service {
  private:
   absl::Status EmbedInputs(const eidetic::v1::EmbedRequest& request, const Cancellation& cancellation,
                            eidetic::v1::EmbedResponse& response);
-  absl::Status EmbedTexts(const eidetic::v1::EmbedRequest& request, const Cancellation& cancellation,
-                          eidetic::v1::EmbedResponse& response);
-  absl::Status EmbedImages(const eidetic::v1::EmbedRequest& request, const Cancellation& cancellation,
-                           eidetic::v1::EmbedResponse& response);
+  absl::Status EmbedTexts(const eidetic::v1::EmbedRequest& request, ModelSession& model,
+                          const Cancellation& cancellation, eidetic::v1::EmbedResponse& response);
+  absl::Status EmbedImages(const eidetic::v1::EmbedRequest& request, ModelSession& model,
+                           const Cancellation& cancellation, eidetic::v1::EmbedResponse& response);
 
   LibrarySession* session_;
 };

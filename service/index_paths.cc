@@ -1,5 +1,6 @@
 #include "service/index_paths.h"
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -100,9 +101,12 @@ absl::Status RunIndexPaths(const eidetic::v1::IndexPathsRequest& request, Librar
   FieldViolations violations;
   CheckIndexPathsRequest(request, violations);
   EIDETIC_RETURN_IF_ERROR(violations.ToStatus());
+  EIDETIC_RETURN_IF_ERROR(session.library->CheckWritable());
   EIDETIC_ASSIGN_OR_RETURN(const ExclusiveRun::Ticket ticket, session.index_run.Begin(DescribeRun(request)));
-  EIDETIC_RETURN_IF_ERROR(session.model.UseWithLibrary());
-  EIDETIC_ASSIGN_OR_RETURN(const encoder::DualEncoder* encoder, session.model.Encoder());
+  // Stays what is searched: no switch begins while the ticket is held.
+  const std::shared_ptr<GenerationSession> searched = session.searched();
+  EIDETIC_RETURN_IF_ERROR(searched->model->UseWithLibrary());
+  EIDETIC_ASSIGN_OR_RETURN(const encoder::DualEncoder* encoder, searched->model->Encoder());
 
   ProgressStream stream(&writer);
   indexer::IndexCallbacks callbacks;
@@ -116,10 +120,10 @@ absl::Status RunIndexPaths(const eidetic::v1::IndexPathsRequest& request, Librar
                    .captions_path = request.captions_path()},
                   callbacks));
   EIDETIC_RETURN_IF_ERROR(cancellation.Check());
-  EIDETIC_RETURN_IF_ERROR(session.engine->CatchUp());
+  EIDETIC_RETURN_IF_ERROR(searched->engine->CatchUp());
   // Now, so that the first search need not wait for it. That search meets the
   // same error again and tells it; the photos are indexed all the same.
-  session.confidence.Current(cancellation).status().IgnoreError();
+  searched->confidence.Current(cancellation).status().IgnoreError();
   stream.Summary(summary);
   return absl::OkStatus();
 }

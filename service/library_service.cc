@@ -17,6 +17,7 @@
 #include "service/call_boundary.h"
 #include "service/create_backup.h"
 #include "service/export_assets.h"
+#include "service/generation_runs.h"
 #include "service/index_paths.h"
 #include "service/page_token.h"
 #include "service/request_validation.h"
@@ -34,14 +35,21 @@ absl::Status Put(const eidetic::v1::AssetInput& input, LibrarySession& session,
   FieldViolations violations;
   CheckAssetInput(input, "asset", violations);
   EIDETIC_RETURN_IF_ERROR(violations.ToStatus());
-  AssetWriter writer(session.library.get(), &session.model);
-  EIDETIC_RETURN_IF_ERROR(writer.Start());
-  std::vector<PendingAsset> batch(1);
-  EIDETIC_ASSIGN_OR_RETURN(batch.front(), writer.Prepare(input, "asset", cancellation));
-  const std::string asset_id = batch.front().put.asset_id;
-  EIDETIC_ASSIGN_OR_RETURN(const std::vector<absl::Status> written,
-                           writer.Write(std::move(batch), cancellation));
-  EIDETIC_RETURN_IF_ERROR(written.front());
+  std::string asset_id;
+  while (true) {
+    const std::shared_ptr<GenerationSession> searched = session.searched();
+    AssetWriter writer(session.library.get(), searched->model, &session.write_gate);
+    EIDETIC_RETURN_IF_ERROR(writer.Start());
+    std::vector<PendingAsset> batch(1);
+    EIDETIC_ASSIGN_OR_RETURN(batch.front(), writer.Prepare(input, "asset", cancellation));
+    asset_id = batch.front().put.asset_id;
+    EIDETIC_ASSIGN_OR_RETURN(const std::vector<absl::Status> written,
+                             writer.Write(std::move(batch), cancellation));
+    if (written.front().ok()) break;
+    // Encoded by the model that the library has just moved away from: again.
+    if (absl::IsFailedPrecondition(written.front()) && session.searched() != searched) continue;
+    return written.front();
+  }
   EIDETIC_ASSIGN_OR_RETURN(const storage::Asset asset, session.library->GetAsset(asset_id));
   EIDETIC_ASSIGN_OR_RETURN(stored, MakeAssetProto(asset, *session.library));
   return absl::OkStatus();
@@ -60,21 +68,23 @@ absl::Status AddToImport(const eidetic::v1::ImportAssetsRequest& request, Librar
     }
   }
   if (!request.has_portable_asset()) return import.Add(request.asset());
-  EIDETIC_ASSIGN_OR_RETURN(const int dimension, session.model.Dimension());
+  EIDETIC_ASSIGN_OR_RETURN(const int dimension, session.searched()->model->Dimension());
   return import.Add(request.portable_asset(), dimension);
 }
 
-absl::Status Get(const eidetic::v1::GetAssetRequest& request, const storage::Library& library,
+absl::Status Get(const eidetic::v1::GetAssetRequest& request, const LibrarySession& session,
                  eidetic::v1::GetAssetResponse& response) {
   FieldViolations violations;
   CheckAssetId(request.asset_id(), "asset_id", violations);
   EIDETIC_RETURN_IF_ERROR(violations.ToStatus());
+  const storage::Library& library = *session.library;
   EIDETIC_ASSIGN_OR_RETURN(const storage::Asset asset, library.GetAsset(request.asset_id()));
   EIDETIC_ASSIGN_OR_RETURN(*response.mutable_asset(), MakeAssetProto(asset, library));
   if (request.include_embedding()) {
+    EIDETIC_ASSIGN_OR_RETURN(const auto generation, session.searched()->model->Generation());
     EIDETIC_ASSIGN_OR_RETURN(const std::vector<float> embedding,
-                             library.GetEmbedding(asset.record.ordinal()));
-    *response.mutable_embedding() = MakeEmbedding(embedding);
+                             generation->GetEmbedding(asset.record.ordinal()));
+    *response.mutable_embedding() = MakeEmbedding(embedding, generation->model_fingerprint());
   }
   return absl::OkStatus();
 }
@@ -84,9 +94,8 @@ absl::StatusOr<std::vector<storage::Asset>> ListFiltered(const searcher::FilterE
                                                          std::optional<storage::Ordinal> after, size_t limit,
                                                          LibrarySession& session,
                                                          const Cancellation& cancellation) {
-  EIDETIC_ASSIGN_OR_RETURN(
-      const searcher::FilterMatches matches,
-      session.filtered_search.attributes().Evaluate(filter, [&] { return !cancellation.Check().ok(); }));
+  EIDETIC_ASSIGN_OR_RETURN(const searcher::FilterMatches matches,
+                           session.attributes.Evaluate(filter, [&] { return !cancellation.Check().ok(); }));
   std::vector<storage::Asset> assets;
   std::vector<storage::Ordinal> ordinals;
   auto next = matches.photos->bitmap().begin();
@@ -173,6 +182,14 @@ absl::Status Report(const LibrarySession& session, eidetic::v1::GetStatusRespons
   response.set_holder_pid(getpid());
   response.set_holder_address(session.address());
   *response.mutable_start_time() = MakeTimestamp(absl::ToUnixMicros(session.start_time));
+  response.set_read_only(!library.CheckWritable().ok());
+
+  const storage::WriteHealth health = library.write_health();
+  eidetic::v1::WriteStatus* writes = response.mutable_writes();
+  writes->set_accepted(health.ok);
+  *writes->mutable_since_time() = MakeTimestamp(absl::ToUnixMicros(health.since));
+  writes->set_reason(health.reason);
+  writes->set_detail(health.detail);
 
   const auto generation = library.ActiveGeneration();
   if (generation.ok()) {
@@ -181,12 +198,18 @@ absl::Status Report(const LibrarySession& session, eidetic::v1::GetStatusRespons
     model->set_fingerprint(generation->model_fingerprint());
     model->set_dimension(generation->dimension());
     model->set_generation(generation->number());
-    model->set_phrase_count(session.model.loaded_phrase_count());
+    model->set_phrase_count(session.searched()->model->loaded_phrase_count());
   } else if (!absl::IsNotFound(generation.status())) {
     return generation.status();
   }
 
-  const searcher::SearchEngineStatus engine = session.engine->status();
+  EIDETIC_ASSIGN_OR_RETURN(const std::vector<storage::GenerationStatus> generations,
+                           library.ListGenerations());
+  for (const storage::GenerationStatus& status : generations) {
+    *response.add_generations() = MakeGenerationProto(status);
+  }
+
+  const searcher::SearchEngineStatus engine = session.searched()->engine->status();
   response.set_snapshot_bytes(engine.snapshot_bytes);
   eidetic::v1::IndexStatus* index = response.mutable_index();
   index->set_state(engine.building ? eidetic::v1::IndexStatus::STATE_BUILDING
@@ -220,7 +243,7 @@ grpc::Status LibraryServiceImpl::ImportAssets(grpc::ServerContext* context,
                                               grpc::ServerReader<eidetic::v1::ImportAssetsRequest>* reader,
                                               eidetic::v1::ImportAssetsResponse* response) {
   return AtCallBoundary(session_->admission, context, [&](const Cancellation& cancellation) -> absl::Status {
-    AssetWriter writer(session_->library.get(), &session_->model);
+    AssetWriter writer(session_->library.get(), session_->searched()->model, &session_->write_gate);
     EIDETIC_RETURN_IF_ERROR(writer.Start());
     AssetImport import(&writer, cancellation);
     eidetic::v1::ImportAssetsRequest request;
@@ -244,7 +267,7 @@ grpc::Status LibraryServiceImpl::GetAsset(grpc::ServerContext* context,
                                           const eidetic::v1::GetAssetRequest* request,
                                           eidetic::v1::GetAssetResponse* response) {
   return AtCallBoundary(session_->admission, context,
-                        [&](const Cancellation&) { return Get(*request, *session_->library, *response); });
+                        [&](const Cancellation&) { return Get(*request, *session_, *response); });
 }
 
 grpc::Status LibraryServiceImpl::ListAssets(grpc::ServerContext* context,

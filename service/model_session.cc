@@ -1,20 +1,27 @@
 #include "service/model_session.h"
 
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
 #include <numeric>
+#include <optional>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "encoder/phrase_bank.h"
 #include "proto/status_macros.h"
+#include "service/request_validation.h"
 
 namespace eidetic::service {
 namespace {
 
-absl::StatusOr<std::unique_ptr<PhraseIndex>> LoadPhraseIndex(const std::string& folder, int dimension) {
-  EIDETIC_ASSIGN_OR_RETURN(encoder::PhraseBank bank, encoder::LoadPhraseBank(folder, dimension));
+absl::StatusOr<std::unique_ptr<PhraseIndex>> LoadPhraseIndex(const encoder::ModelInfo& model) {
+  EIDETIC_ASSIGN_OR_RETURN(encoder::PhraseBank bank, encoder::LoadPhraseBank(model.folder, model.dimension));
   auto result = std::make_unique<PhraseIndex>();
+  result->model_fingerprint = model.fingerprint;
   if (bank.phrases.empty()) return result;
-  EIDETIC_ASSIGN_OR_RETURN(result->vectors, searcher::NewVectorIndex({.dimension = dimension}));
+  EIDETIC_ASSIGN_OR_RETURN(result->vectors, searcher::NewVectorIndex({.dimension = model.dimension}));
   std::vector<uint64_t> ids(bank.phrases.size());
   std::iota(ids.begin(), ids.end(), uint64_t{0});
   EIDETIC_RETURN_IF_ERROR(result->vectors->Add(ids, bank.embeddings));
@@ -22,81 +29,156 @@ absl::StatusOr<std::unique_ptr<PhraseIndex>> LoadPhraseIndex(const std::string& 
   return result;
 }
 
+// `embedding` as a unit vector; kInvalidArgument naming `field`.
+absl::StatusOr<std::vector<float>> UnitVector(const eidetic::v1::Embedding& embedding, int dimension,
+                                              absl::string_view field) {
+  if (embedding.values_size() != dimension) {
+    return InvalidField(absl::StrCat(field, ".values"),
+                        absl::StrCat("has ", embedding.values_size(), " values; the model has ", dimension));
+  }
+  // In double precision and scaled first: squares of large floats overflow.
+  double largest = 0;
+  for (const float value : embedding.values())
+    largest = std::max(largest, std::abs(static_cast<double>(value)));
+  std::vector<float> result;
+  result.reserve(static_cast<size_t>(dimension));
+  for (const float value : embedding.values()) result.push_back(static_cast<float>(value / largest));
+  const absl::Status normalized = encoder::NormalizeEmbedding(result);
+  if (!normalized.ok()) return AsFieldError(normalized, absl::StrCat(field, ".values"));
+  return result;
+}
+
 }  // namespace
 
-ModelSession::ModelSession(storage::Library* library, const ModelSessionOptions& options)
+ModelSession::ModelSession(storage::Library* library, std::shared_ptr<const storage::Generation> generation,
+                           const ModelSessionOptions& options)
     : library_(library),
       options_(options),
       decode_options_{.max_file_bytes = static_cast<uint64_t>(options.limits.max_message_bytes),
                       .max_pixels = options.limits.max_pixels},
+      generation_(std::move(generation)),
       text_cache_(static_cast<size_t>(options.limits.text_cache_entries)),
       decoding_pixels_(options.limits.max_pixels) {}
 
+ModelSession::ModelSession(storage::Library* library, std::shared_ptr<const storage::Generation> generation,
+                           const ModelSessionOptions& options, std::unique_ptr<encoder::DualEncoder> encoder)
+    : ModelSession(library, std::move(generation), options) {
+  const absl::MutexLock lock(&load_mutex_);
+  owned_encoder_ = std::move(encoder);
+  encoder_ = owned_encoder_.get();
+}
+
+absl::StatusOr<std::shared_ptr<const storage::Generation>> ModelSession::Generation() {
+  const absl::MutexLock lock(&generation_mutex_);
+  if (generation_ == nullptr) {
+    EIDETIC_ASSIGN_OR_RETURN(generation_, library_->OpenGeneration(0));
+  }
+  return generation_;
+}
+
 absl::StatusOr<const encoder::DualEncoder*> ModelSession::Encoder() {
   EIDETIC_ASSIGN_OR_RETURN(const encoder::DualEncoder* encoder, LoadEncoder());
-  if (!matches_library_) EIDETIC_RETURN_IF_ERROR(CheckLibraryModel(encoder->info()));
+  if (!matches_generation_) EIDETIC_RETURN_IF_ERROR(CheckModel(encoder->info()));
   return encoder;
+}
+
+// The remembered folder is only a hint: it may be gone.
+std::string ModelSession::Folder() const {
+  if (!options_.prefer_remembered_folder) return options_.folder;
+  const absl::MutexLock lock(&generation_mutex_);
+  if (generation_ == nullptr) return options_.folder;
+  const std::string& remembered = generation_->record().model_folder();
+  std::error_code error;
+  return std::filesystem::is_directory(remembered, error) ? remembered : options_.folder;
 }
 
 absl::StatusOr<const encoder::DualEncoder*> ModelSession::LoadEncoder() {
   if (const encoder::DualEncoder* encoder = encoder_) return encoder;
   absl::MutexLock lock(&load_mutex_);
   if (owned_encoder_ == nullptr) {
-    if (options_.folder.empty()) {
+    const std::string folder = Folder();
+    if (folder.empty()) {
       return absl::FailedPreconditionError("this needs a model, but none was given: name a model folder");
     }
-    EIDETIC_ASSIGN_OR_RETURN(
-        owned_encoder_,
-        encoder::DualEncoder::Load(options_.folder, {.threads = options_.threads, .lazy = options_.lazy}));
+    EIDETIC_ASSIGN_OR_RETURN(owned_encoder_, encoder::DualEncoder::Load(folder, {.threads = options_.threads,
+                                                                                 .lazy = options_.lazy}));
     encoder_ = owned_encoder_.get();
   }
   return owned_encoder_.get();
 }
 
-absl::Status ModelSession::CheckLibraryModel(const encoder::ModelInfo& model) {
-  const auto generation = library_->ActiveGeneration();
+absl::Status ModelSession::CheckModel(const encoder::ModelInfo& model) {
+  const auto generation = Generation();
   // A library without vectors takes any model.
   if (absl::IsNotFound(generation.status())) return absl::OkStatus();
   EIDETIC_RETURN_IF_ERROR(generation.status());
-  if (generation->model_fingerprint() != model.fingerprint) {
+  if ((*generation)->model_fingerprint() != model.fingerprint) {
     return absl::FailedPreconditionError(absl::StrCat(
-        "the library ", library_->directory(), " holds vectors of model \"", generation->model_name(),
-        "\" (fingerprint ", generation->model_fingerprint(), "), but model \"", model.name,
-        "\" (fingerprint ", model.fingerprint, ") of folder ", options_.folder,
-        " was given: vectors of two models cannot be compared; use the library's model, or index into a new "
-        "library"));
+        "the library ", library_->directory(), " holds vectors of model \"",
+        (*generation)->record().model_name(), "\" (fingerprint ", (*generation)->model_fingerprint(),
+        "), but model \"", model.name, "\" (fingerprint ", model.fingerprint, ") of folder ", model.folder,
+        " was given: vectors of two models cannot be compared; use the library's model, or move the library "
+        "to the other one with: eidetic index --model MODEL"));
   }
-  matches_library_ = true;
+  matches_generation_ = true;
   return absl::OkStatus();
 }
 
 absl::Status ModelSession::UseWithLibrary() {
   EIDETIC_ASSIGN_OR_RETURN(const encoder::DualEncoder* encoder, Encoder());
-  if (matches_library_) return absl::OkStatus();
   storage::v1::GenerationRecord generation;
   generation.set_model_name(encoder->info().name);
   generation.set_model_fingerprint(encoder->info().fingerprint);
   generation.set_dimension(static_cast<uint32_t>(encoder->dimension()));
+  generation.set_model_folder(encoder->info().folder);
   EIDETIC_RETURN_IF_ERROR(library_->UseModel(generation));
-  return CheckLibraryModel(encoder->info());
+  return CheckModel(encoder->info());
 }
 
-absl::StatusOr<int> ModelSession::Dimension() {
-  const auto generation = library_->ActiveGeneration();
-  if (generation.ok()) return static_cast<int>(generation->dimension());
-  if (!absl::IsNotFound(generation.status())) return generation.status();
-  EIDETIC_ASSIGN_OR_RETURN(const encoder::DualEncoder* encoder, Encoder());
-  return encoder->dimension();
+absl::StatusOr<searcher::QueryVector> ModelSession::ClientVector(const eidetic::v1::Embedding& embedding,
+                                                                 absl::string_view field) {
+  std::string fingerprint;
+  int dimension = 0;
+  const auto generation = Generation();
+  if (generation.ok()) {
+    fingerprint = (*generation)->model_fingerprint();
+    dimension = static_cast<int>((*generation)->dimension());
+  } else if (absl::IsNotFound(generation.status())) {
+    EIDETIC_ASSIGN_OR_RETURN(const encoder::DualEncoder* encoder, Encoder());
+    fingerprint = encoder->info().fingerprint;
+    dimension = encoder->dimension();
+  } else {
+    return generation.status();
+  }
+  const std::string fingerprint_field = absl::StrCat(field, ".model_fingerprint");
+  if (embedding.model_fingerprint().empty()) {
+    // Who never heard of the first model's end may still send its vectors.
+    if (generation.ok() && (*generation)->number() > 1) {
+      return InvalidField(
+          fingerprint_field,
+          absl::StrCat("is empty: the library has had several models, so say that the vector is of ",
+                       fingerprint, " if it is"));
+    }
+  } else if (embedding.model_fingerprint() != fingerprint) {
+    return InvalidField(fingerprint_field,
+                        absl::StrCat("is \"", embedding.model_fingerprint(), "\", the library's model is ",
+                                     fingerprint, ": vectors of two models cannot be compared"));
+  }
+  EIDETIC_ASSIGN_OR_RETURN(std::vector<float> values, UnitVector(embedding, dimension, field));
+  return searcher::QueryVector(std::move(fingerprint), std::move(values));
 }
 
-absl::StatusOr<std::vector<float>> ModelSession::EmbedText(const std::string& text,
-                                                           const Cancellation& cancellation) {
+absl::StatusOr<searcher::QueryVector> ModelSession::EmbedText(const std::string& text,
+                                                              const Cancellation& cancellation) {
   // Before the cache: a cached answer must not pass a library of another model.
-  EIDETIC_RETURN_IF_ERROR(Encoder().status());
-  if (std::optional<std::vector<float>> cached = text_cache_.Get(text)) return *std::move(cached);
+  EIDETIC_ASSIGN_OR_RETURN(const encoder::DualEncoder* encoder, Encoder());
+  const std::string& fingerprint = encoder->info().fingerprint;
+  if (std::optional<std::vector<float>> cached = text_cache_.Get(text)) {
+    return searcher::QueryVector(fingerprint, *std::move(cached));
+  }
   EIDETIC_ASSIGN_OR_RETURN(encoder::Embeddings embeddings, EmbedTexts({&text, 1}, cancellation));
   text_cache_.Put(text, embeddings.values);
-  return std::move(embeddings.values);
+  return searcher::QueryVector(fingerprint, std::move(embeddings.values));
 }
 
 absl::StatusOr<encoder::Embeddings> ModelSession::EmbedTexts(std::span<const std::string> texts,
@@ -131,7 +213,7 @@ absl::StatusOr<const PhraseIndex*> ModelSession::Phrases() {
   if (const PhraseIndex* phrases = phrases_) return phrases;
   absl::MutexLock lock(&load_mutex_);
   if (owned_phrases_ == nullptr) {
-    EIDETIC_ASSIGN_OR_RETURN(owned_phrases_, LoadPhraseIndex(options_.folder, encoder->dimension()));
+    EIDETIC_ASSIGN_OR_RETURN(owned_phrases_, LoadPhraseIndex(encoder->info()));
     phrases_ = owned_phrases_.get();
   }
   return owned_phrases_.get();

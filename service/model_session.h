@@ -1,11 +1,11 @@
-// The model of one process: loaded when the first call needs it, then shared.
-// Refuses to mix vectors of two models in one library, keeps recent text
-// embeddings, and lets each tower run once at a time (a tower uses all the cores
+// The model of one generation of a library: loaded when the first call needs it,
+// then shared. Refuses to be another model than the generation's, keeps recent
+// text embeddings, and lets each tower run once at a time (a tower uses all the cores
 // it was given, so that more clients would only get in each other's way).
 // Borrows the library. Any thread.
 //
-//   ModelSession model(library, {.folder = "models/default"});
-//   EIDETIC_ASSIGN_OR_RETURN(std::vector<float> dog, model.EmbedText("a dog", cancellation));
+//   ModelSession model(library, generation, {.folder = "models/default"});
+//   EIDETIC_ASSIGN_OR_RETURN(searcher::QueryVector dog, model.EmbedText("a dog", cancellation));
 #ifndef EIDETIC_SERVICE_MODEL_SESSION_H_
 #define EIDETIC_SERVICE_MODEL_SESSION_H_
 
@@ -19,19 +19,26 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "eidetic/v1/asset.pb.h"
 #include "encoder/dual_encoder.h"
+#include "searcher/query_vector.h"
 #include "searcher/vector_index.h"
 #include "service/cancellation.h"
 #include "service/service_limits.h"
 #include "service/text_embedding_cache.h"
 #include "service/weighted_semaphore.h"
+#include "storage/generation.h"
 #include "storage/library.h"
 
 namespace eidetic::service {
 
 struct ModelSessionOptions {
   std::string folder;
+  // `folder` was not asked for by name: the one that the library remembers for its
+  // model comes first.
+  bool prefer_remembered_folder = false;
   // Threads of one tower; 0: as many as cores.
   int threads = 0;
   // Make the image tower's session only when a picture comes.
@@ -41,6 +48,7 @@ struct ModelSessionOptions {
 
 // The phrases that ship with the model, ready to be searched.
 struct PhraseIndex {
+  std::string model_fingerprint;
   std::vector<std::string> phrases;
   // Ids are positions in `phrases`; null when there are none.
   std::unique_ptr<searcher::VectorIndex> vectors;
@@ -48,20 +56,32 @@ struct PhraseIndex {
 
 class ModelSession {
  public:
-  ModelSession(storage::Library* library, const ModelSessionOptions& options);
+  // `generation` may be null: the library's first one, as soon as it has one.
+  ModelSession(storage::Library* library, std::shared_ptr<const storage::Generation> generation,
+               const ModelSessionOptions& options);
+  // Of an encoder that is loaded already and known to be the generation's.
+  ModelSession(storage::Library* library, std::shared_ptr<const storage::Generation> generation,
+               const ModelSessionOptions& options, std::unique_ptr<encoder::DualEncoder> encoder);
+
+  // kNotFound while the library has no model.
+  absl::StatusOr<std::shared_ptr<const storage::Generation>> Generation();
 
   // The encoder, loaded if need be. Errors: DualEncoder::Load's;
-  // kFailedPrecondition when the library holds vectors of another model, or no
-  // model folder was given.
+  // kFailedPrecondition when the generation is of another model, or no model
+  // folder was given.
   absl::StatusOr<const encoder::DualEncoder*> Encoder();
 
   // Makes this the library's model when it has none. Call before writing.
   absl::Status UseWithLibrary();
 
-  // Of the library's vectors, or of the model when it has none yet.
-  absl::StatusOr<int> Dimension();
+  // A vector that a client made, as a unit vector of this model. kInvalidArgument
+  // naming `field`: it says it is of another model, or says nothing though the
+  // library has moved from one model to another; it has another dimension, is all
+  // zero or not finite.
+  absl::StatusOr<searcher::QueryVector> ClientVector(const eidetic::v1::Embedding& embedding,
+                                                     absl::string_view field);
 
-  absl::StatusOr<std::vector<float>> EmbedText(const std::string& text, const Cancellation& cancellation);
+  absl::StatusOr<searcher::QueryVector> EmbedText(const std::string& text, const Cancellation& cancellation);
   absl::StatusOr<encoder::Embeddings> EmbedTexts(std::span<const std::string> texts,
                                                  const Cancellation& cancellation);
 
@@ -76,14 +96,20 @@ class ModelSession {
   absl::StatusOr<const PhraseIndex*> Phrases();
   // 0 before the first call of Phrases.
   uint64_t loaded_phrase_count() const;
+  TextEmbeddingCache::Requests text_cache_requests() const { return text_cache_.requests(); }
 
  private:
   absl::StatusOr<const encoder::DualEncoder*> LoadEncoder();
-  absl::Status CheckLibraryModel(const encoder::ModelInfo& model);
+  absl::Status CheckModel(const encoder::ModelInfo& model);
+  std::string Folder() const;
 
   storage::Library* const library_;
   const ModelSessionOptions options_;
   const encoder::DecodeOptions decode_options_;
+
+  mutable absl::Mutex generation_mutex_;
+  // Set once.
+  std::shared_ptr<const storage::Generation> generation_ ABSL_GUARDED_BY(generation_mutex_);
 
   absl::Mutex load_mutex_;
   std::unique_ptr<encoder::DualEncoder> owned_encoder_ ABSL_GUARDED_BY(load_mutex_);
@@ -91,8 +117,8 @@ class ModelSession {
   // Set once, when whole; read without the mutex.
   std::atomic<const encoder::DualEncoder*> encoder_ = nullptr;
   std::atomic<const PhraseIndex*> phrases_ = nullptr;
-  // The library's generation is known to be this model's; it stays so.
-  std::atomic<bool> matches_library_ = false;
+  // The generation is known to be this model's; it stays so.
+  std::atomic<bool> matches_generation_ = false;
 
   TextEmbeddingCache text_cache_;
   WeightedSemaphore text_tower_{1};

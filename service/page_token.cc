@@ -15,8 +15,11 @@
 namespace eidetic::service {
 namespace {
 
+// Of the token: version (1 byte), signature, content.
+constexpr char kVersion = 1;
 constexpr size_t kKeyBytes = 32;
 constexpr size_t kSignatureBytes = 16;
+constexpr size_t kHeaderBytes = 1 + kSignatureBytes;
 constexpr size_t kMaxTokenBytes = 512;
 
 const unsigned char* AsBytes(absl::string_view text) {
@@ -43,18 +46,25 @@ PageTokenCodec::PageTokenCodec(std::string key) : key_(std::move(key)) {}
 absl::StatusOr<std::string> PageTokenCodec::Encode(const google::protobuf::MessageLite& page) const {
   const std::string content = page.SerializeAsString();
   EIDETIC_ASSIGN_OR_RETURN(const std::string signature, Sign(page.GetTypeName(), content));
-  return absl::WebSafeBase64Escape(absl::StrCat(signature, content));
+  return absl::WebSafeBase64Escape(absl::StrCat(absl::string_view(&kVersion, 1), signature, content));
 }
 
 absl::Status PageTokenCodec::Decode(absl::string_view token, google::protobuf::MessageLite& page) const {
   std::string bytes;
   if (token.size() > kMaxTokenBytes || !absl::WebSafeBase64Unescape(token, &bytes) ||
-      bytes.size() < kSignatureBytes) {
+      bytes.size() < kHeaderBytes) {
     return RefusedToken();
   }
-  const std::string content = bytes.substr(kSignatureBytes);
+  if (bytes[0] > kVersion) {
+    return InvalidField("page_token",
+                        absl::StrCat("is of version ", static_cast<int>(bytes[0]),
+                                     ", given by a newer Eidetic; this one reads version ",
+                                     static_cast<int>(kVersion), ": ask again for the first page"));
+  }
+  const std::string content = bytes.substr(kHeaderBytes);
   EIDETIC_ASSIGN_OR_RETURN(const std::string signature, Sign(page.GetTypeName(), content));
-  if (CRYPTO_memcmp(signature.data(), bytes.data(), kSignatureBytes) != 0 || !page.ParseFromString(content)) {
+  if (bytes[0] != kVersion || CRYPTO_memcmp(signature.data(), bytes.data() + 1, kSignatureBytes) != 0 ||
+      !page.ParseFromString(content)) {
     return RefusedToken();
   }
   return absl::OkStatus();

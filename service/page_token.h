@@ -27,7 +27,7 @@ class PageTokenCodec {
   absl::StatusOr<std::string> Encode(const google::protobuf::MessageLite& page) const;
 
   // kInvalidArgument (field "page_token") when the token was altered, is of
-  // another kind, or was signed with another key.
+  // another kind, was signed with another key, or is of a newer version.
   absl::Status Decode(absl::string_view token, google::protobuf::MessageLite& page) const;
 
  private:

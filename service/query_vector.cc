@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "proto/status_macros.h"
@@ -11,51 +14,38 @@
 namespace eidetic::service {
 namespace {
 
+using searcher::QueryVector;
+
 // A sum of terms this much shorter than the terms themselves is rounding noise.
 constexpr double kShortestSum = 1e-5;
 
-absl::StatusOr<std::vector<float>> EmbedAsset(const std::string& asset_id, absl::string_view field,
-                                              const storage::Library& library) {
+absl::StatusOr<QueryVector> EmbedAsset(const std::string& asset_id, absl::string_view field,
+                                       const storage::Library& library, ModelSession& model) {
   const absl::StatusOr<storage::Asset> asset = library.GetAsset(asset_id);
   if (!asset.ok()) return AddContext(asset.status(), field);
-  return library.GetEmbedding(asset->record.ordinal());
+  EIDETIC_ASSIGN_OR_RETURN(const auto generation, model.Generation());
+  absl::StatusOr<std::vector<float>> stored = generation->GetEmbedding(asset->record.ordinal());
+  if (!stored.ok()) return AddContext(stored.status(), field);
+  return QueryVector(generation->model_fingerprint(), *std::move(stored));
 }
 
-absl::StatusOr<std::vector<float>> EmbedImage(const std::string& image, absl::string_view field,
-                                              ModelSession& model, const Cancellation& cancellation) {
+absl::StatusOr<QueryVector> EmbedImage(const std::string& image, absl::string_view field, ModelSession& model,
+                                       const Cancellation& cancellation) {
   // The model's own errors are not the picture's.
-  EIDETIC_RETURN_IF_ERROR(model.Encoder().status());
+  EIDETIC_ASSIGN_OR_RETURN(const encoder::DualEncoder* encoder, model.Encoder());
   const absl::StatusOr<encoder::PreparedPicture> picture =
       model.PreparePicture(AsByteSpan(image), cancellation);
   if (!picture.ok()) return AsFieldError(picture.status(), field);
   EIDETIC_RETURN_IF_ERROR(cancellation.Check());
   EIDETIC_ASSIGN_OR_RETURN(encoder::Embeddings embeddings, model.EmbedPictures({&*picture, 1}, cancellation));
-  return std::move(embeddings.values);
+  return QueryVector(encoder->info().fingerprint, std::move(embeddings.values));
 }
 
 }  // namespace
 
-absl::StatusOr<std::vector<float>> UnitVector(const eidetic::v1::Embedding& embedding, int dimension,
-                                              absl::string_view field) {
-  if (embedding.values_size() != dimension) {
-    return InvalidField(absl::StrCat(field, ".values"),
-                        absl::StrCat("has ", embedding.values_size(), " values; the model has ", dimension));
-  }
-  // In double precision and scaled first: squares of large floats overflow.
-  double largest = 0;
-  for (const float value : embedding.values())
-    largest = std::max(largest, std::abs(static_cast<double>(value)));
-  std::vector<float> result;
-  result.reserve(static_cast<size_t>(dimension));
-  for (const float value : embedding.values()) result.push_back(static_cast<float>(value / largest));
-  const absl::Status normalized = encoder::NormalizeEmbedding(result);
-  if (!normalized.ok()) return AsFieldError(normalized, absl::StrCat(field, ".values"));
-  return result;
-}
-
-absl::StatusOr<std::vector<float>> EmbedTerm(const eidetic::v1::QueryTerm& term, absl::string_view field,
-                                             const storage::Library& library, ModelSession& model,
-                                             const Cancellation& cancellation) {
+absl::StatusOr<QueryVector> EmbedTerm(const eidetic::v1::QueryTerm& term, absl::string_view field,
+                                      const storage::Library& library, ModelSession& model,
+                                      const Cancellation& cancellation) {
   using eidetic::v1::QueryTerm;
   switch (term.input_case()) {
     case QueryTerm::kText:
@@ -63,27 +53,28 @@ absl::StatusOr<std::vector<float>> EmbedTerm(const eidetic::v1::QueryTerm& term,
     case QueryTerm::kImage:
       return EmbedImage(term.image(), absl::StrCat(field, ".image"), model, cancellation);
     case QueryTerm::kAssetId:
-      return EmbedAsset(term.asset_id(), absl::StrCat(field, ".asset_id"), library);
-    case QueryTerm::kEmbedding: {
-      EIDETIC_ASSIGN_OR_RETURN(const int dimension, model.Dimension());
-      return UnitVector(term.embedding(), dimension, absl::StrCat(field, ".embedding"));
-    }
+      return EmbedAsset(term.asset_id(), absl::StrCat(field, ".asset_id"), library, model);
+    case QueryTerm::kEmbedding:
+      return model.ClientVector(term.embedding(), absl::StrCat(field, ".embedding"));
     case QueryTerm::INPUT_NOT_SET:
       break;
   }
   return InvalidField(field, "has no input: set text, image, asset_id or embedding");
 }
 
-absl::StatusOr<std::vector<float>> EmbedQuery(
+absl::StatusOr<QueryVector> EmbedQuery(
     const google::protobuf::RepeatedPtrField<eidetic::v1::QueryTerm>& terms, const storage::Library& library,
     ModelSession& model, const Cancellation& cancellation) {
+  std::string fingerprint;
   std::vector<double> sum;
   double total_weight = 0;
   for (int i = 0; i < terms.size(); ++i) {
     EIDETIC_RETURN_IF_ERROR(cancellation.Check());
-    EIDETIC_ASSIGN_OR_RETURN(
-        const std::vector<float> unit,
-        EmbedTerm(terms[i], absl::StrCat("terms[", i, "]"), library, model, cancellation));
+    EIDETIC_ASSIGN_OR_RETURN(const QueryVector term, EmbedTerm(terms[i], absl::StrCat("terms[", i, "]"),
+                                                               library, model, cancellation));
+    // All are of the session's one model.
+    fingerprint = term.model_fingerprint();
+    const std::span<const float> unit = term.values();
     sum.resize(unit.size());
     const double weight = terms[i].weight() == 0 ? 1.0 : static_cast<double>(terms[i].weight());
     total_weight += std::abs(weight);
@@ -98,7 +89,7 @@ absl::StatusOr<std::vector<float>> EmbedQuery(
   std::vector<float> query(sum.size());
   std::transform(sum.begin(), sum.end(), query.begin(),
                  [&](double value) { return static_cast<float>(value / total_weight / length); });
-  return query;
+  return QueryVector(std::move(fingerprint), std::move(query));
 }
 
 }  // namespace eidetic::service

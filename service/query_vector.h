@@ -1,15 +1,14 @@
-// The terms of a query → the one unit vector that is searched for. Stateless;
-// any thread.
+// The terms of a query → the one unit vector of the session's model that is
+// searched for. Stateless; any thread.
 #ifndef EIDETIC_SERVICE_QUERY_VECTOR_H_
 #define EIDETIC_SERVICE_QUERY_VECTOR_H_
-
-#include <vector>
 
 #include <google/protobuf/repeated_field.h>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "eidetic/v1/search_service.pb.h"
+#include "searcher/query_vector.h"
 #include "service/cancellation.h"
 #include "service/model_session.h"
 #include "storage/library.h"
@@ -20,20 +19,15 @@ namespace eidetic::service {
 // applied. `field` is the term's path in the request. Errors: kInvalidArgument
 // with the field (bad picture, wrong dimension), kNotFound (unknown asset), the
 // model's.
-absl::StatusOr<std::vector<float>> EmbedTerm(const eidetic::v1::QueryTerm& term, absl::string_view field,
-                                             const storage::Library& library, ModelSession& model,
-                                             const Cancellation& cancellation);
+absl::StatusOr<searcher::QueryVector> EmbedTerm(const eidetic::v1::QueryTerm& term, absl::string_view field,
+                                                const storage::Library& library, ModelSession& model,
+                                                const Cancellation& cancellation);
 
 // The terms' unit vectors added by weight, made unit length. Also
 // kInvalidArgument when they cancel each other out.
-absl::StatusOr<std::vector<float>> EmbedQuery(
+absl::StatusOr<searcher::QueryVector> EmbedQuery(
     const google::protobuf::RepeatedPtrField<eidetic::v1::QueryTerm>& terms, const storage::Library& library,
     ModelSession& model, const Cancellation& cancellation);
-
-// `embedding` as a unit vector; kInvalidArgument naming `field` when it has
-// another dimension, is all zero or not finite.
-absl::StatusOr<std::vector<float>> UnitVector(const eidetic::v1::Embedding& embedding, int dimension,
-                                              absl::string_view field);
 
 }  // namespace eidetic::service
 

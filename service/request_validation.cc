@@ -78,6 +78,14 @@ void CheckQueryTerm(const eidetic::v1::QueryTerm& term, absl::string_view field,
   }
 }
 
+void CheckPath(const std::string& path, absl::string_view field, FieldViolations& violations) {
+  if (!absl::StartsWith(path, "/")) {
+    violations.Add(field, absl::StrCat("is \"", path, "\": give an absolute path of the server's machine"));
+  } else if (path.find('\0') != std::string::npos) {
+    violations.Add(field, "holds a zero byte");
+  }
+}
+
 void CheckPageSize(int page_size, FieldViolations& violations) {
   if (page_size < 0) violations.Add("page_size", absl::StrCat("is ", page_size, ": give 0 or more"));
 }
@@ -276,22 +284,28 @@ void CheckListAssetsRequest(const eidetic::v1::ListAssetsRequest& request, Field
 }
 
 void CheckIndexPathsRequest(const eidetic::v1::IndexPathsRequest& request, FieldViolations& violations) {
-  const auto check_path = [&violations](const std::string& path, absl::string_view field) {
-    if (!absl::StartsWith(path, "/")) {
-      violations.Add(field, absl::StrCat("is \"", path, "\": give an absolute path of the server's machine"));
-    } else if (path.find('\0') != std::string::npos) {
-      violations.Add(field, "holds a zero byte");
-    }
-  };
   if (request.paths().empty()) violations.Add("paths", "is empty: give at least one folder or file");
   if (request.paths_size() > kMaxIndexRoots) {
     violations.Add("paths",
                    absl::StrCat("has ", request.paths_size(), " entries; the most is ", kMaxIndexRoots));
   } else {
     for (int i = 0; i < request.paths_size(); ++i)
-      check_path(request.paths(i), absl::StrCat("paths[", i, "]"));
+      CheckPath(request.paths(i), absl::StrCat("paths[", i, "]"), violations);
   }
-  if (!request.captions_path().empty()) check_path(request.captions_path(), "captions_path");
+  if (!request.captions_path().empty()) CheckPath(request.captions_path(), "captions_path", violations);
+}
+
+void CheckFillGenerationRequest(const eidetic::v1::FillGenerationRequest& request,
+                                FieldViolations& violations) {
+  using eidetic::v1::FillGenerationRequest;
+  if (request.target_case() == FillGenerationRequest::TARGET_NOT_SET) {
+    violations.Add("target", "is not set: give model_folder, generation or rollback");
+  } else if (request.target_case() == FillGenerationRequest::kModelFolder) {
+    CheckPath(request.model_folder(), "model_folder", violations);
+  }
+  if (request.leave_out_unreadable() && !request.switch_when_filled()) {
+    violations.Add("leave_out_unreadable", "says nothing without switch_when_filled");
+  }
 }
 
 void CheckAssetId(absl::string_view asset_id, absl::string_view field, FieldViolations& violations) {

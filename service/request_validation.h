@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "eidetic/v1/encoder_service.pb.h"
+#include "eidetic/v1/generation_service.pb.h"
 #include "eidetic/v1/library_service.pb.h"
 #include "eidetic/v1/portable_asset.pb.h"
 #include "eidetic/v1/search_service.pb.h"
@@ -76,6 +77,8 @@ void CheckListAssetsRequest(const eidetic::v1::ListAssetsRequest& request, Field
 void CheckPortableAsset(const eidetic::v1::PortableAsset& asset, absl::string_view field,
                         FieldViolations& violations);
 void CheckIndexPathsRequest(const eidetic::v1::IndexPathsRequest& request, FieldViolations& violations);
+void CheckFillGenerationRequest(const eidetic::v1::FillGenerationRequest& request,
+                                FieldViolations& violations);
 // The filter compiled; nullopt when it lets every photo pass, or has a mistake,
 // which becomes a violation of `field` that tells the position.
 std::optional<searcher::FilterExpression> CheckFilter(const std::string& filter, absl::string_view field,

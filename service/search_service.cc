@@ -83,7 +83,8 @@ absl::StatusOr<std::string> NextPageToken(const SearchRequest& request, uint32_t
 // confidence.
 absl::Status FillHits(const std::vector<searcher::Neighbor>& neighbors, uint32_t offset,
                       const searcher::ScoreCalibration* calibration, float min_confidence,
-                      const storage::Library& library, eidetic::v1::SearchResponse& response) {
+                      const storage::Library& library, ModelSession& model,
+                      eidetic::v1::SearchResponse& response) {
   std::vector<storage::Ordinal> ordinals;
   ordinals.reserve(neighbors.size());
   for (const searcher::Neighbor& neighbor : neighbors) {
@@ -96,7 +97,8 @@ absl::Status FillHits(const std::vector<searcher::Neighbor>& neighbors, uint32_t
     if (!assets[i].has_value()) continue;
     std::optional<float> confidence;
     if (calibration != nullptr) {
-      const auto photo = library.GetEmbedding(ordinals[i]);
+      EIDETIC_ASSIGN_OR_RETURN(const auto generation, model.Generation());
+      const auto photo = generation->GetEmbedding(ordinals[i]);
       if (absl::IsNotFound(photo.status())) continue;
       EIDETIC_RETURN_IF_ERROR(photo.status());
       EIDETIC_ASSIGN_OR_RETURN(confidence, calibration->Confidence(neighbors[i].score, *photo));
@@ -169,8 +171,9 @@ absl::Status SearchServiceImpl::FindAssets(const SearchRequest& request, const C
   const size_t page_size = static_cast<size_t>(EffectivePageSize(request.page_size(), kStandardSearchPage));
 
   Stopwatch stopwatch;
-  EIDETIC_ASSIGN_OR_RETURN(const std::vector<float> query,
-                           EmbedQuery(request.terms(), *session_->library, session_->model, cancellation));
+  const std::shared_ptr<GenerationSession> searched = session_->searched();
+  EIDETIC_ASSIGN_OR_RETURN(const searcher::QueryVector query,
+                           EmbedQuery(request.terms(), *session_->library, *searched->model, cancellation));
   const int64_t encode_micros = stopwatch.LapMicros();
 
   EIDETIC_RETURN_IF_ERROR(cancellation.Check());
@@ -181,12 +184,12 @@ absl::Status SearchServiceImpl::FindAssets(const SearchRequest& request, const C
   std::optional<searcher::FilteredMatches> filtered;
   searcher::ImageMatches matches;
   if (filter.has_value()) {
-    EIDETIC_ASSIGN_OR_RETURN(filtered, session_->filtered_search.SearchImages(query, *filter, options, [&] {
+    EIDETIC_ASSIGN_OR_RETURN(filtered, searched->filtered_search.SearchImages(query, *filter, options, [&] {
       return !cancellation.Check().ok();
     }));
     matches = std::move(filtered->found);
   } else {
-    EIDETIC_ASSIGN_OR_RETURN(matches, session_->engine->SearchImages(query, options));
+    EIDETIC_ASSIGN_OR_RETURN(matches, searched->engine->SearchImages(query, options));
   }
   EIDETIC_RETURN_IF_ERROR(CheckUnchanged(page, matches.trace.last_sequence));
   std::vector<searcher::Neighbor> hits = HitsBehind(page, matches.neighbors);
@@ -197,10 +200,10 @@ absl::Status SearchServiceImpl::FindAssets(const SearchRequest& request, const C
   EIDETIC_RETURN_IF_ERROR(cancellation.Check());
   std::shared_ptr<const searcher::ScoreCalibration> calibration;
   if (OnlyTexts(request)) {
-    EIDETIC_ASSIGN_OR_RETURN(calibration, session_->confidence.Current(cancellation));
+    EIDETIC_ASSIGN_OR_RETURN(calibration, searched->confidence.Current(cancellation));
   }
   EIDETIC_RETURN_IF_ERROR(FillHits(hits, page.offset(), calibration.get(), request.min_confidence(),
-                                   *session_->library, response));
+                                   *session_->library, *searched->model, response));
   if (has_more) {
     EIDETIC_ASSIGN_OR_RETURN(*response.mutable_next_page_token(),
                              NextPageToken(request, page.offset() + static_cast<uint32_t>(page_size),
@@ -217,8 +220,7 @@ absl::Status SearchServiceImpl::FindAssets(const SearchRequest& request, const C
     explanation->set_search_micros(search_micros);
     explanation->set_fetch_micros(stopwatch.LapMicros());
     if (filtered.has_value()) ExplainFilter(*filtered, *explanation);
-    const auto generation = session_->library->ActiveGeneration();
-    if (generation.ok()) explanation->set_model_fingerprint(generation->model_fingerprint());
+    explanation->set_model_fingerprint(query.model_fingerprint());
   }
   return absl::OkStatus();
 }
@@ -229,15 +231,16 @@ absl::Status SearchServiceImpl::FindCaptions(const eidetic::v1::CaptionRequest& 
   FieldViolations violations;
   CheckCaptionRequest(request, violations);
   EIDETIC_RETURN_IF_ERROR(violations.ToStatus());
+  const std::shared_ptr<GenerationSession> searched = session_->searched();
   EIDETIC_ASSIGN_OR_RETURN(
-      const std::vector<float> picture,
-      EmbedTerm(request.query(), "query", *session_->library, session_->model, cancellation));
+      const searcher::QueryVector picture,
+      EmbedTerm(request.query(), "query", *session_->library, *searched->model, cancellation));
   EIDETIC_RETURN_IF_ERROR(cancellation.Check());
 
   CaptionSources sources{.library = session_->library.get()};
-  if (!request.phrase_bank_only()) sources.engine = session_->engine.get();
+  if (!request.phrase_bank_only()) sources.engine = searched->engine.get();
   if (!request.library_only()) {
-    EIDETIC_ASSIGN_OR_RETURN(sources.phrases, session_->model.Phrases());
+    EIDETIC_ASSIGN_OR_RETURN(sources.phrases, searched->model->Phrases());
   }
   EIDETIC_ASSIGN_OR_RETURN(std::vector<eidetic::v1::CaptionHit> captions,
                            RankCaptions(picture, EffectivePageSize(request.page_size(), kStandardCaptionPage),

@@ -5,7 +5,11 @@ namespace eidetic::service {
 std::optional<std::vector<float>> TextEmbeddingCache::Get(absl::string_view text) {
   absl::MutexLock lock(&mutex_);
   const auto found = by_text_.find(text);
-  if (found == by_text_.end()) return std::nullopt;
+  if (found == by_text_.end()) {
+    ++requests_.misses;
+    return std::nullopt;
+  }
+  ++requests_.hits;
   entries_.splice(entries_.begin(), entries_, found->second);
   return found->second->embedding;
 }
@@ -24,6 +28,11 @@ void TextEmbeddingCache::Put(absl::string_view text, const std::vector<float>& e
   }
   entries_.push_front(Entry{std::string(text), embedding});
   by_text_.emplace(entries_.front().text, entries_.begin());
+}
+
+TextEmbeddingCache::Requests TextEmbeddingCache::requests() const {
+  absl::MutexLock lock(&mutex_);
+  return requests_;
 }
 
 size_t TextEmbeddingCache::size() const {

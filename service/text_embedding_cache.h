@@ -32,6 +32,13 @@ class TextEmbeddingCache {
   void Put(absl::string_view text, const std::vector<float>& embedding);
   size_t size() const;
 
+  struct Requests {
+    uint64_t hits = 0;
+    uint64_t misses = 0;
+  };
+  // Outcomes of Get so far.
+  Requests requests() const;
+
  private:
   struct Entry {
     std::string text;
@@ -42,6 +49,7 @@ class TextEmbeddingCache {
   mutable absl::Mutex mutex_;
   // Most recently used first.
   std::list<Entry> entries_ ABSL_GUARDED_BY(mutex_);
+  Requests requests_ ABSL_GUARDED_BY(mutex_);
   // Keys view the texts of entries_.
   absl::flat_hash_map<absl::string_view, std::list<Entry>::iterator> by_text_ ABSL_GUARDED_BY(mutex_);
 };

@@ -1,6 +1,7 @@
 #include "service/verify_library.h"
 
 #include <cstdint>
+#include <memory>
 #include <random>
 #include <span>
 #include <utility>
@@ -72,12 +73,12 @@ class FaultStream {
 };
 
 // An even choice of the library's rows (reservoir sampling).
-absl::StatusOr<std::vector<storage::Ordinal>> SampleRows(const storage::Library& library,
+absl::StatusOr<std::vector<storage::Ordinal>> SampleRows(const storage::Generation& generation,
                                                          const Cancellation& cancellation) {
   std::vector<storage::Ordinal> sample;
   std::mt19937_64 random{std::random_device{}()};
   uint64_t seen = 0;
-  EIDETIC_RETURN_IF_ERROR(library.NewView()->ForEachEmbedding(
+  EIDETIC_RETURN_IF_ERROR(generation.NewView()->ForEachEmbedding(
       [&](storage::Ordinal ordinal, std::span<const float>) -> absl::Status {
         if (sample.size() < kSamples) {
           sample.push_back(ordinal);
@@ -91,29 +92,36 @@ absl::StatusOr<std::vector<storage::Ordinal>> SampleRows(const storage::Library&
 }
 
 // Whether the index finds the row by its own stored vector.
-absl::StatusOr<bool> IsInIndex(storage::Ordinal ordinal, const LibrarySession& session) {
-  const auto vector = session.library->GetEmbedding(ordinal);
+absl::StatusOr<bool> IsInIndex(storage::Ordinal ordinal, const storage::Generation& generation,
+                               const searcher::SearchEngine& engine) {
+  absl::StatusOr<std::vector<float>> vector = generation.GetEmbedding(ordinal);
   // Deleted since: nothing to find.
   if (absl::IsNotFound(vector.status())) return true;
   EIDETIC_RETURN_IF_ERROR(vector.status());
-  EIDETIC_ASSIGN_OR_RETURN(
-      const searcher::ImageMatches matches,
-      session.engine->SearchImages(
-          *vector, {.limit = 1, .exact = true, .filter = [ordinal](uint64_t id) { return id == ordinal; }}));
+  EIDETIC_ASSIGN_OR_RETURN(const searcher::ImageMatches matches,
+                           engine.SearchImages({generation.model_fingerprint(), *std::move(vector)},
+                                               {.limit = 1, .exact = true, .filter = [ordinal](uint64_t id) {
+                                                  return id == ordinal;
+                                                }}));
   return !matches.neighbors.empty() && matches.neighbors.front().score >= kSameVector;
 }
 
 absl::Status CompareIndex(LibrarySession& session, const Cancellation& cancellation, FaultStream& stream) {
+  const std::shared_ptr<GenerationSession> searched = session.searched();
+  const auto generation = searched->model->Generation();
+  // No model yet: nothing to compare.
+  if (absl::IsNotFound(generation.status())) return absl::OkStatus();
+  EIDETIC_RETURN_IF_ERROR(generation.status());
   EIDETIC_ASSIGN_OR_RETURN(const std::vector<storage::Ordinal> sample,
-                           SampleRows(*session.library, cancellation));
-  EIDETIC_RETURN_IF_ERROR(session.engine->CatchUp());
+                           SampleRows(**generation, cancellation));
+  EIDETIC_RETURN_IF_ERROR(searched->engine->CatchUp());
   for (const storage::Ordinal ordinal : sample) {
     EIDETIC_RETURN_IF_ERROR(cancellation.Check());
-    EIDETIC_ASSIGN_OR_RETURN(bool found, IsInIndex(ordinal, session));
+    EIDETIC_ASSIGN_OR_RETURN(bool found, IsInIndex(ordinal, **generation, *searched->engine));
     if (!found) {
       // Written while it was looked for? Then it is there after catching up.
-      EIDETIC_RETURN_IF_ERROR(session.engine->CatchUp());
-      EIDETIC_ASSIGN_OR_RETURN(found, IsInIndex(ordinal, session));
+      EIDETIC_RETURN_IF_ERROR(searched->engine->CatchUp());
+      EIDETIC_ASSIGN_OR_RETURN(found, IsInIndex(ordinal, **generation, *searched->engine));
     }
     if (!found) {
       stream.Fault({.place = "snapshot",

@@ -1,4 +1,4 @@
-// Names and handles of the library's column families (docs/storage.md).
+// Names and handles of a library's column families (docs/storage.md).
 #ifndef EIDETIC_STORAGE_COLUMN_FAMILIES_H_
 #define EIDETIC_STORAGE_COLUMN_FAMILIES_H_
 
@@ -24,10 +24,13 @@ inline std::string CaptionEmbeddingsFamily(uint64_t generation) {
 
 // Keys of `meta`.
 inline constexpr char kStateKey[] = "state";
-inline std::string GenerationKey(uint64_t generation) { return absl::StrCat("generation/", generation); }
+inline constexpr char kGenerationKeyPrefix[] = "generation/";
+inline std::string GenerationKey(uint64_t generation) {
+  return absl::StrCat(kGenerationKeyPrefix, generation);
+}
 
-// Owned by the RocksDbLibrary. The two of the active generation are null until
-// a model was used.
+// Those that every library has; owned by the RocksDbLibrary. The others are in
+// storage/rocksdb_generation.h.
 struct ColumnFamilies {
   rocksdb::ColumnFamilyHandle* assets = nullptr;
   rocksdb::ColumnFamilyHandle* ordinals = nullptr;
@@ -35,8 +38,6 @@ struct ColumnFamilies {
   rocksdb::ColumnFamilyHandle* captions = nullptr;
   rocksdb::ColumnFamilyHandle* changes = nullptr;
   rocksdb::ColumnFamilyHandle* meta = nullptr;
-  rocksdb::ColumnFamilyHandle* embeddings = nullptr;
-  rocksdb::ColumnFamilyHandle* caption_embeddings = nullptr;
 };
 
 }  // namespace eidetic::storage

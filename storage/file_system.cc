@@ -148,7 +148,10 @@ absl::Status CreateDirectoriesDurably(FileSystem& files, const std::string& path
   const absl::Status created = files.CreateDirectory(directory.string());
   // Somebody else may have made it meanwhile.
   if (!created.ok() && !files.IsDirectory(directory.string())) return created;
-  return files.SyncDirectory(parent.empty() ? "." : parent.string());
+  const absl::Status synced = files.SyncDirectory(parent.empty() ? "." : parent.string());
+  // One that stayed would be taken for durable by the next attempt.
+  if (!synced.ok() && created.ok()) files.RemoveAll(directory.string()).IgnoreError();
+  return synced;
 }
 
 }  // namespace eidetic::storage

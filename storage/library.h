@@ -2,7 +2,8 @@
 // embeddings and the change log (docs/storage.md). FAISS indexes are made from
 // it and can be made again at any time.
 //
-// One process at a time holds a library (file LOCK). Every method may be called
+// One process at a time holds a library (file LOCK), or several that may not
+// write to it read it together. Every method may be called
 // from any thread. When a write returns OK it is on disk (synced); writes of
 // several threads share one sync. Nothing is ever half there: each Mutation is
 // one atomic step.
@@ -22,6 +23,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -39,7 +41,12 @@ class Env;
 
 namespace eidetic::storage {
 
+class EventLog;
 class FileSystem;
+class Generation;
+struct GenerationStatus;
+struct GenerationVectors;
+struct SwitchOptions;
 
 // Version of the on-disk format that this code writes.
 inline constexpr uint32_t kFormatVersion = 1;
@@ -54,9 +61,24 @@ constexpr CaptionId MakeCaptionId(Ordinal ordinal, uint32_t slot) {
 }
 constexpr Ordinal CaptionOrdinal(CaptionId id) { return static_cast<Ordinal>(id >> 32); }
 
+// Whether writes are taken. They are refused while the disk is full or read-only,
+// and taken again soon after; after another error, once the library was reopened.
+struct WriteHealth {
+  bool ok = true;
+  // Since when; while it never changed, since the library was opened.
+  absl::Time since;
+  // While not ok: "disk_full", "read_only", "io_error" or "damaged", and what
+  // exactly went wrong.
+  std::string reason;
+  std::string detail;
+};
+
 struct OpenOptions {
   // Make the library when the folder is missing or empty.
   bool create = false;
+  // Open for reading alone a library that this process may not write to: on a
+  // read-only file system, or of another user. Otherwise that is an error.
+  bool allow_read_only = false;
   // Memory for block cache and memtables together.
   uint64_t memory_budget_bytes = uint64_t{96} << 20;
   // Written into LOCK, for the one who comes second.
@@ -67,6 +89,14 @@ struct OpenOptions {
   // the real one.
   rocksdb::Env* env = nullptr;
   FileSystem* file_system = nullptr;
+  // Must outlive the library; may be null.
+  EventLog* event_log = nullptr;
+  // Told of each group commit how long it took and whether it was acknowledged,
+  // in the thread of a writer that waits for it; may be empty.
+  std::function<void(absl::Duration, bool ok)> commit_observer;
+  // Told of each change of write_health() by the thread that notices it; must not
+  // call the library; may be empty.
+  std::function<void(const WriteHealth&)> write_health_observer;
 };
 
 // Who holds a library, read from its LOCK file.
@@ -75,6 +105,9 @@ struct LibraryHolder {
   std::string command;
   std::string address;  // gRPC target; empty when it does not serve
 };
+
+// "process 4242 (eidetic serve) serving on 127.0.0.1:50051".
+std::string DescribeHolder(const LibraryHolder& holder);
 
 // A text and its embedding; the embedding may be empty only when the caller
 // knows the stored one for the same asset, source and text is still good.
@@ -172,33 +205,45 @@ struct WholeAsset {
   std::vector<std::vector<float>> caption_embeddings;
 };
 
-// A consistent picture of the library at one sequence; cheap to make. Must not
-// outlive its Library. One thread at a time.
+// What an asset lacks in a generation.
+struct MissingVectors {
+  Asset asset;
+  bool embedding = false;
+  std::vector<CaptionEntry> captions;
+};
+
+// A consistent picture of one generation's vectors at one sequence; cheap to
+// make. Must not outlive its Library. One thread at a time.
 class ReadView {
  public:
   virtual ~ReadView() = default;
   // Number of the last change that this view contains.
   virtual uint64_t last_sequence() const = 0;
-  // Calls `visit` for each embedding of the active generation by rising ordinal;
-  // stops at the first error. `vector` is valid during the call.
+  // Calls `visit` for each embedding by rising ordinal; stops at the first error.
+  // `vector` is valid during the call.
   virtual absl::Status ForEachEmbedding(
       const std::function<absl::Status(Ordinal, std::span<const float> vector)>& visit) const = 0;
   virtual absl::Status ForEachCaptionEmbedding(
       const std::function<absl::Status(CaptionId, std::span<const float> vector)>& visit) const = 0;
-  // Number of assets in this view.
+  // Number of assets with a vector in the active generation.
   virtual uint64_t asset_count() const = 0;
-  // Calls `visit` for each asset by rising ordinal; stops at the first error.
+  // Calls `visit` for each asset that has a vector, by rising ordinal; stops at the
+  // first error.
   // kDataLoss names what is missing or damaged.
   virtual absl::Status ForEachWholeAsset(
       const std::function<absl::Status(const WholeAsset&)>& visit) const = 0;
+  // Assets that lack vectors, by rising ordinal from the first above `after`
+  // (nullopt: from the start).
+  virtual absl::StatusOr<std::vector<MissingVectors>> ListMissing(std::optional<Ordinal> after,
+                                                                  size_t limit) const = 0;
 };
 
 class Library {
  public:
   // Errors: kNotFound (no library there and !create; the message says how to
   // make one), kUnavailable (another process holds it: see ReadHolder),
-  // kFailedPrecondition (made by a newer format), kDataLoss (damaged),
-  // kPermissionDenied.
+  // kFailedPrecondition (made by a newer format; not to be written to and
+  // !allow_read_only; no locks), kDataLoss (damaged), kPermissionDenied.
   static absl::StatusOr<std::unique_ptr<Library>> Open(const std::string& directory,
                                                        const OpenOptions& options);
 
@@ -209,18 +254,49 @@ class Library {
 
   virtual const std::string& directory() const = 0;
 
+  // OK, or kFailedPrecondition that says why every write will be refused: the
+  // library is open for reading alone. It stays so until it is opened anew.
+  virtual absl::Status CheckWritable() const = 0;
+
   // Rewrites the address in LOCK: a server knows its port only once it is bound,
-  // and binds only once it holds the library.
+  // and binds only once it holds the library. Nothing is written when it is open
+  // for reading alone.
   virtual absl::Status SetHolderAddress(absl::string_view address) = 0;
 
   // --- The model (one generation of embeddings belongs to one fingerprint) ---
 
   // kNotFound while no model was used with this library.
   virtual absl::StatusOr<eidetic::storage::v1::GenerationRecord> ActiveGeneration() const = 0;
-  // Makes `model` the library's model when it has none. OK when it already is;
-  // kFailedPrecondition when the library holds vectors of another model.
-  // number and create_time_micros are given by the library.
+  // Makes `model` the library's model when it has none. OK when it already is (its
+  // folder is remembered); kFailedPrecondition when the library holds vectors of
+  // another model. number, state and times are given by the library.
   virtual absl::Status UseModel(const eidetic::storage::v1::GenerationRecord& model) = 0;
+
+  // --- Several generations (storage/generation.h) ---
+
+  // 0: the active one. kNotFound: no such generation, or no model yet.
+  virtual absl::StatusOr<std::shared_ptr<const Generation>> OpenGeneration(uint64_t number) const = 0;
+  // By number.
+  virtual absl::StatusOr<std::vector<GenerationStatus>> ListGenerations() const = 0;
+  // The generation of this model, active or not; made, empty, when there is none.
+  // kFailedPrecondition: another one is being filled, or the library has no model
+  // yet (UseModel).
+  virtual absl::StatusOr<eidetic::storage::v1::GenerationRecord> StartGeneration(
+      const eidetic::storage::v1::GenerationRecord& model) = 0;
+  // Puts vectors of a generation, of the model with this fingerprint; all with one
+  // sync. One Status each: kNotFound (asset gone), kAborted (asset or caption
+  // changed since it was read: encode it again), kInvalidArgument (wrong
+  // dimension or length). Whole: kNotFound (generation dropped),
+  // kFailedPrecondition (vectors of another model), the database's.
+  virtual absl::StatusOr<std::vector<absl::Status>> PutGenerationVectors(
+      uint64_t number, absl::string_view model_fingerprint, std::vector<GenerationVectors> vectors) = 0;
+  // Makes another generation the active one, in one atomic step that is also an
+  // entry of the change log. kFailedPrecondition while vectors are missing.
+  // OK and nothing done when it is active already.
+  virtual absl::Status SwitchGeneration(uint64_t number, const SwitchOptions& options) = 0;
+  // Forgets a generation that is not active and all its vectors. kNotFound,
+  // kFailedPrecondition (active).
+  virtual absl::Status DropGeneration(uint64_t number) = 0;
 
   // --- Writing ---
 
@@ -229,10 +305,23 @@ class Library {
   // asset or path; kInvalidArgument: bad id, wrong dimension, ...); a refused
   // mutation does not stop the others. The outer status is an error only when
   // the database itself failed; then nothing of the call was acknowledged, and
-  // readers see nothing of it. kResourceExhausted: no room on the disk; calls
-  // succeed again once there is. kUnavailable: the disk failed; the library must
-  // be opened again. MayBeKept says which calls the next opening may bring back.
-  virtual absl::StatusOr<std::vector<absl::Status>> Commit(std::vector<Mutation> mutations) = 0;
+  // readers see nothing of it. kResourceExhausted (no room on the disk) and
+  // kFailedPrecondition (the disk is read-only): calls succeed again once they
+  // can. kUnavailable: the disk failed, kDataLoss: damage was met; the library must
+  // be opened again.
+  // MayBeKept says which calls the next opening may bring back.
+  //
+  // `model_fingerprint` is of the model that made the vectors in the mutations:
+  // one with vectors of another model than the active generation's is refused
+  // (kFailedPrecondition). It may be empty while the library has had one
+  // generation only.
+  virtual absl::StatusOr<std::vector<absl::Status>> Commit(std::vector<Mutation> mutations,
+                                                           absl::string_view model_fingerprint) = 0;
+  absl::StatusOr<std::vector<absl::Status>> Commit(std::vector<Mutation> mutations) {
+    return Commit(std::move(mutations), absl::string_view());
+  }
+
+  virtual WriteHealth write_health() const = 0;
 
   // --- Reading ---
 
@@ -240,6 +329,7 @@ class Library {
   virtual absl::StatusOr<eidetic::storage::v1::PathRecord> GetPath(absl::string_view path) const = 0;
   virtual absl::StatusOr<Asset> GetAsset(absl::string_view asset_id) const = 0;
   virtual absl::StatusOr<std::string> GetAssetId(Ordinal ordinal) const = 0;
+  // Of whichever generation is active at the moment; see Generation::GetEmbedding.
   virtual absl::StatusOr<std::vector<float>> GetEmbedding(Ordinal ordinal) const = 0;
   virtual absl::StatusOr<CaptionEntry> GetCaption(CaptionId id) const = 0;
   // Records of several rows at once; absent ones are nullopt.
@@ -278,6 +368,7 @@ class Library {
   virtual uint64_t WaitForChange(uint64_t sequence, absl::Time deadline) const = 0;
   // Forgets changes up to and with `sequence`.
   virtual absl::Status TrimChanges(uint64_t sequence) = 0;
+  // Of whichever generation is active at the moment.
   virtual std::unique_ptr<ReadView> NewView() const = 0;
 
   // --- Care ---

@@ -1,7 +1,6 @@
 #include "storage/mutation_writer.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <memory>
 #include <utility>
@@ -14,6 +13,7 @@
 #include "storage/keys.h"
 #include "storage/record_codec.h"
 #include "storage/rocksdb_status.h"
+#include "storage/unit_vector.h"
 
 namespace eidetic::storage {
 namespace {
@@ -29,7 +29,6 @@ constexpr int kMaxAttributes = 64;
 constexpr size_t kMaxAttributeKeyBytes = 64;
 constexpr size_t kMaxAttributeValueBytes = 1024;
 constexpr size_t kMaxPathBytes = 65'536;
-constexpr double kNormTolerance = 1e-3;
 
 absl::Status CheckAttributes(const AssetRecord& record) {
   if (record.attributes_size() > kMaxAttributes) {
@@ -58,24 +57,45 @@ void CopyFields(const AssetRecord& from, AssetRecord& to) {
   AssetRecord merged = from;
   merged.set_ordinal(to.ordinal());
   merged.set_create_time_micros(to.create_time_micros());
+  merged.set_embedding_version(to.embedding_version());
   merged.mutable_paths()->Swap(to.mutable_paths());
   // Once a client has put an asset it stays, whatever files come and go.
   merged.set_put_by_client(from.put_by_client() || to.put_by_client());
   to = std::move(merged);
 }
 
+// Deletes a row of a standby generation; whether it held a vector.
+absl::StatusOr<bool> DropRow(rocksdb::WriteBatchWithIndex& batch, rocksdb::DB* db,
+                             rocksdb::ColumnFamilyHandle* family, const std::string& key) {
+  std::string frame;
+  const rocksdb::Status found =
+      batch.GetFromBatchAndDB(db, rocksdb::ReadOptions(), family, ToSlice(key), &frame);
+  if (found.IsNotFound()) return false;
+  EIDETIC_RETURN_IF_ERROR(FromRocksDb(found, "reading a row of another generation"));
+  EIDETIC_RETURN_IF_ERROR(FromRocksDb(batch.Delete(family, ToSlice(key)), "collecting a change"));
+  return !IsLeftOut(frame);
+}
+
 }  // namespace
 
+v1::StandbyRows* StandbyRowsOf(v1::StateRecord& state, uint64_t generation) {
+  for (v1::StandbyRows& rows : *state.mutable_standby()) {
+    if (rows.generation() == generation) return &rows;
+  }
+  return nullptr;
+}
+
 MutationWriter::MutationWriter(rocksdb::DB* db, const ColumnFamilies& families, const v1::StateRecord& state,
-                               size_t dimension)
+                               const OpenGenerations& generations)
     : db_(db),
       families_(families),
       state_(state),
-      dimension_(dimension),
+      generations_(generations),
       batch_(rocksdb::BytewiseComparator(), /*reserved_bytes=*/0, /*overwrite_key=*/true) {}
 
-absl::Status MutationWriter::Apply(const Mutation& mutation) {
+absl::Status MutationWriter::Apply(const Mutation& mutation, absl::string_view model_fingerprint) {
   batch_.SetSavePoint();
+  model_fingerprint_ = model_fingerprint;
   const v1::StateRecord before = state_;
   absl::Status status = std::visit([this](const auto& one) { return ApplyOne(one); }, mutation);
   if (status.ok()) return FromRocksDb(batch_.PopSavePoint(), "keeping a change");
@@ -93,7 +113,7 @@ absl::Status MutationWriter::Write(DurableWriter& writer) {
 absl::Status MutationWriter::ApplyOne(const PutAsset& put) {
   EIDETIC_RETURN_IF_ERROR(ValidateAssetId(put.asset_id));
   EIDETIC_RETURN_IF_ERROR(CheckAttributes(put.record));
-  if (dimension_ == 0) return absl::FailedPreconditionError("the library has no model yet");
+  if (generations_.active == nullptr) return absl::FailedPreconditionError("the library has no model yet");
   if (!put.embedding.empty()) EIDETIC_RETURN_IF_ERROR(CheckEmbedding(put.embedding));
   absl::StatusOr<AssetRecord> stored = ReadAsset(put.asset_id);
   if (!stored.ok() && !absl::IsNotFound(stored.status())) return stored.status();
@@ -119,12 +139,12 @@ absl::Status MutationWriter::ApplyOne(const PutAsset& put) {
     record = *std::move(stored);
   }
   CopyFields(put.record, record);
+  // Each put with an embedding is a change with a number of its own.
+  if (!put.embedding.empty()) record.set_embedding_version(state_.last_sequence() + 1);
   if (put.path.has_value()) EIDETIC_RETURN_IF_ERROR(ClaimPath(put.asset_id, *put.path, record));
   EIDETIC_RETURN_IF_ERROR(WriteAsset(put.asset_id, record));
   if (!put.embedding.empty()) {
-    const std::string key = OrdinalKey(record.ordinal());
-    EIDETIC_RETURN_IF_ERROR(
-        Put(families_.embeddings, key, EncodeEmbedding(key, put.asset_id, put.embedding)));
+    EIDETIC_RETURN_IF_ERROR(WriteEmbedding(record.ordinal(), put.asset_id, put.embedding, is_new));
   }
   bool captions_changed = false;
   EIDETIC_RETURN_IF_ERROR(WriteCaptions(record.ordinal(), put.asset_id, put.caption_sets, captions_changed));
@@ -256,11 +276,8 @@ absl::Status MutationWriter::ReleasePath(absl::string_view path, absl::string_vi
 
 absl::Status MutationWriter::RemoveAsset(absl::string_view asset_id, const AssetRecord& record) {
   EIDETIC_ASSIGN_OR_RETURN(const std::vector<CaptionEntry> captions, ReadCaptions(record.ordinal()));
-  for (const CaptionEntry& caption : captions) {
-    EIDETIC_RETURN_IF_ERROR(Delete(families_.captions, CaptionKey(caption.id)));
-    EIDETIC_RETURN_IF_ERROR(Delete(families_.caption_embeddings, CaptionKey(caption.id)));
-  }
-  EIDETIC_RETURN_IF_ERROR(Delete(families_.embeddings, OrdinalKey(record.ordinal())));
+  for (const CaptionEntry& caption : captions) EIDETIC_RETURN_IF_ERROR(RemoveCaption(caption.id));
+  EIDETIC_RETURN_IF_ERROR(RemoveEmbedding(record.ordinal()));
   EIDETIC_RETURN_IF_ERROR(Delete(families_.ordinals, OrdinalKey(record.ordinal())));
   EIDETIC_RETURN_IF_ERROR(Delete(families_.assets, asset_id));
   state_.set_asset_count(state_.asset_count() - 1);
@@ -295,9 +312,7 @@ absl::Status MutationWriter::WriteCaptions(Ordinal ordinal, absl::string_view as
       if (same < stored.size()) {
         keep[same] = true;
         if (caption.embedding.empty()) continue;
-        const std::string key = CaptionKey(stored[same].id);
-        EIDETIC_RETURN_IF_ERROR(
-            Put(families_.caption_embeddings, key, EncodeEmbedding(key, asset_id, caption.embedding)));
+        EIDETIC_RETURN_IF_ERROR(WriteCaptionEmbedding(stored[same].id, asset_id, caption.embedding));
         changed = true;
       } else if (caption.embedding.empty()) {
         return absl::InvalidArgumentError(
@@ -309,8 +324,7 @@ absl::Status MutationWriter::WriteCaptions(Ordinal ordinal, absl::string_view as
   }
   for (size_t i = 0; i < stored.size(); ++i) {
     if (keep[i]) continue;
-    EIDETIC_RETURN_IF_ERROR(Delete(families_.captions, CaptionKey(stored[i].id)));
-    EIDETIC_RETURN_IF_ERROR(Delete(families_.caption_embeddings, CaptionKey(stored[i].id)));
+    EIDETIC_RETURN_IF_ERROR(RemoveCaption(stored[i].id));
     state_.set_caption_count(state_.caption_count() - 1);
     changed = true;
   }
@@ -327,13 +341,13 @@ absl::Status MutationWriter::WriteCaptions(Ordinal ordinal, absl::string_view as
       return absl::ResourceExhaustedError(
           absl::StrCat("asset ", asset_id, " has ", kMaxSlots, " captions, the most there can be"));
     }
-    const std::string key = CaptionKey(MakeCaptionId(ordinal, slot++));
+    const CaptionId id = MakeCaptionId(ordinal, slot++);
+    const std::string key = CaptionKey(id);
     CaptionRecord record;
     record.set_text(caption->text);
     record.set_source(set->source);
     EIDETIC_RETURN_IF_ERROR(Put(families_.captions, key, EncodeRecord(key, record)));
-    EIDETIC_RETURN_IF_ERROR(
-        Put(families_.caption_embeddings, key, EncodeEmbedding(key, asset_id, caption->embedding)));
+    EIDETIC_RETURN_IF_ERROR(WriteCaptionEmbedding(id, asset_id, caption->embedding));
     state_.set_caption_count(state_.caption_count() + 1);
     changed = true;
   }
@@ -341,15 +355,83 @@ absl::Status MutationWriter::WriteCaptions(Ordinal ordinal, absl::string_view as
 }
 
 absl::Status MutationWriter::CheckEmbedding(std::span<const float> embedding) const {
-  if (dimension_ == 0) return absl::FailedPreconditionError("the library has no model yet");
-  if (embedding.size() != dimension_) {
-    return absl::InvalidArgumentError(absl::StrCat("the embedding has ", embedding.size(),
-                                                   " values, the library's model has ", dimension_));
+  const RocksDbGeneration* active = generations_.active.get();
+  if (active == nullptr) return absl::FailedPreconditionError("the library has no model yet");
+  if (model_fingerprint_.empty() ? state_.last_generation() > 1
+                                 : model_fingerprint_ != active->model_fingerprint()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the vector is ",
+        model_fingerprint_.empty() ? "of a model that was not named"
+                                   : absl::StrCat("of the model with fingerprint ", model_fingerprint_),
+        ", the library uses \"", active->record().model_name(), "\" (fingerprint ",
+        active->model_fingerprint(), "); encode it again with that one"));
   }
-  double norm = 0;
-  for (const float value : embedding) norm += static_cast<double>(value) * value;
-  if (!(std::abs(std::sqrt(norm) - 1) <= kNormTolerance)) {
-    return absl::InvalidArgumentError(absl::StrCat("the embedding has length ", std::sqrt(norm), ", not 1"));
+  return CheckUnitVector(embedding, active->dimension());
+}
+
+absl::Status MutationWriter::WriteEmbedding(Ordinal ordinal, absl::string_view asset_id,
+                                            std::span<const float> embedding, bool is_new) {
+  if (!is_new) {
+    EIDETIC_ASSIGN_OR_RETURN(const bool was_left_out, IsLeftOutNow(ordinal));
+    if (was_left_out) state_.set_left_out_count(state_.left_out_count() - 1);
+    EIDETIC_RETURN_IF_ERROR(DropStandbyEmbedding(ordinal));
+  }
+  const std::string key = OrdinalKey(ordinal);
+  return Put(generations_.active->families()->embeddings, key, EncodeEmbedding(key, asset_id, embedding));
+}
+
+absl::Status MutationWriter::RemoveEmbedding(Ordinal ordinal) {
+  EIDETIC_ASSIGN_OR_RETURN(const bool was_left_out, IsLeftOutNow(ordinal));
+  if (was_left_out) state_.set_left_out_count(state_.left_out_count() - 1);
+  EIDETIC_RETURN_IF_ERROR(DropStandbyEmbedding(ordinal));
+  if (generations_.active == nullptr) return absl::OkStatus();
+  return Delete(generations_.active->families()->embeddings, OrdinalKey(ordinal));
+}
+
+absl::Status MutationWriter::WriteCaptionEmbedding(CaptionId id, absl::string_view asset_id,
+                                                   std::span<const float> embedding) {
+  const std::string key = CaptionKey(id);
+  return Put(generations_.active->families()->caption_embeddings, key,
+             EncodeEmbedding(key, asset_id, embedding));
+}
+
+absl::Status MutationWriter::RemoveCaption(CaptionId id) {
+  EIDETIC_RETURN_IF_ERROR(Delete(families_.captions, CaptionKey(id)));
+  EIDETIC_RETURN_IF_ERROR(DropStandbyCaptionEmbedding(id));
+  if (generations_.active == nullptr) return absl::OkStatus();
+  return Delete(generations_.active->families()->caption_embeddings, CaptionKey(id));
+}
+
+absl::StatusOr<bool> MutationWriter::IsLeftOutNow(Ordinal ordinal) {
+  // Most libraries never left anything out: then nothing is read.
+  if (state_.left_out_count() == 0) return false;
+  std::string frame;
+  const rocksdb::Status found =
+      batch_.GetFromBatchAndDB(db_, rocksdb::ReadOptions(), generations_.active->families()->embeddings,
+                               ToSlice(OrdinalKey(ordinal)), &frame);
+  if (found.IsNotFound()) return false;
+  EIDETIC_RETURN_IF_ERROR(FromRocksDb(found, absl::StrCat("reading embedding ", ordinal)));
+  return IsLeftOut(frame);
+}
+
+absl::Status MutationWriter::DropStandbyEmbedding(Ordinal ordinal) {
+  for (const auto& generation : generations_.standby) {
+    EIDETIC_ASSIGN_OR_RETURN(const bool dropped,
+                             DropRow(batch_, db_, generation->families()->embeddings, OrdinalKey(ordinal)));
+    if (!dropped) continue;
+    v1::StandbyRows* rows = StandbyRowsOf(state_, generation->number());
+    rows->set_embeddings(rows->embeddings() - 1);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status MutationWriter::DropStandbyCaptionEmbedding(CaptionId id) {
+  for (const auto& generation : generations_.standby) {
+    EIDETIC_ASSIGN_OR_RETURN(
+        const bool dropped, DropRow(batch_, db_, generation->families()->caption_embeddings, CaptionKey(id)));
+    if (!dropped) continue;
+    v1::StandbyRows* rows = StandbyRowsOf(state_, generation->number());
+    rows->set_caption_embeddings(rows->caption_embeddings() - 1);
   }
   return absl::OkStatus();
 }

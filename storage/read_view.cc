@@ -1,6 +1,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/snapshot.h>
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -14,8 +15,9 @@
 #include "proto/status_macros.h"
 #include "storage/caption_reader.h"
 #include "storage/keys.h"
+#include "storage/missing_vectors.h"
 #include "storage/record_codec.h"
-#include "storage/rocksdb_library.h"
+#include "storage/rocksdb_generation.h"
 #include "storage/rocksdb_status.h"
 
 namespace eidetic::storage {
@@ -26,8 +28,14 @@ constexpr size_t kReadAhead = 4 << 20;
 
 class RocksDbReadView final : public ReadView {
  public:
-  RocksDbReadView(rocksdb::DB* db, const ColumnFamilies& families, size_t dimension)
-      : db_(db), families_(families), dimension_(dimension), snapshot_(db) {
+  // `generation` may be null: no vectors.
+  RocksDbReadView(rocksdb::DB* db, const ColumnFamilies& families,
+                  std::shared_ptr<const GenerationFamilies> generation, size_t dimension)
+      : db_(db),
+        families_(families),
+        generation_(std::move(generation)),
+        dimension_(dimension),
+        snapshot_(db) {
     rocksdb::ReadOptions options;
     options.snapshot = snapshot_.snapshot();
     std::string frame;
@@ -37,7 +45,7 @@ class RocksDbReadView final : public ReadView {
     if (db_->Get(options, families_.meta, kStateKey, &frame).ok() &&
         DecodeRecord(kStateKey, frame, state).ok()) {
       last_sequence_ = state.last_sequence();
-      asset_count_ = state.asset_count();
+      asset_count_ = state.asset_count() - std::min(state.asset_count(), state.left_out_count());
     }
   }
 
@@ -46,7 +54,8 @@ class RocksDbReadView final : public ReadView {
 
   absl::Status ForEachEmbedding(
       const std::function<absl::Status(Ordinal, std::span<const float>)>& visit) const override {
-    return ForEach(families_.embeddings, [&](absl::string_view key, std::span<const float> vector) {
+    if (generation_ == nullptr) return absl::OkStatus();
+    return ForEach(generation_->embeddings, [&](absl::string_view key, std::span<const float> vector) {
       const std::optional<Ordinal> ordinal = ParseOrdinalKey(key);
       if (!ordinal.has_value()) return absl::DataLossError("an embedding has a malformed key");
       return visit(*ordinal, vector);
@@ -55,15 +64,27 @@ class RocksDbReadView final : public ReadView {
 
   absl::Status ForEachCaptionEmbedding(
       const std::function<absl::Status(CaptionId, std::span<const float>)>& visit) const override {
-    return ForEach(families_.caption_embeddings, [&](absl::string_view key, std::span<const float> vector) {
-      const std::optional<CaptionId> id = ParseUint64Key(key);
-      if (!id.has_value()) return absl::DataLossError("a caption's embedding has a malformed key");
-      return visit(*id, vector);
-    });
+    if (generation_ == nullptr) return absl::OkStatus();
+    return ForEach(generation_->caption_embeddings,
+                   [&](absl::string_view key, std::span<const float> vector) {
+                     const std::optional<CaptionId> id = ParseUint64Key(key);
+                     if (!id.has_value())
+                       return absl::DataLossError("a caption's embedding has a malformed key");
+                     return visit(*id, vector);
+                   });
+  }
+
+  absl::StatusOr<std::vector<MissingVectors>> ListMissing(std::optional<Ordinal> after,
+                                                          size_t limit) const override {
+    if (generation_ == nullptr) return std::vector<MissingVectors>();
+    rocksdb::ReadOptions options;
+    options.snapshot = snapshot_.snapshot();
+    options.fill_cache = false;
+    return ListMissingVectors(db_, options, families_, *generation_, after, limit);
   }
 
   absl::Status ForEachWholeAsset(const std::function<absl::Status(const WholeAsset&)>& visit) const override {
-    if (families_.ordinals == nullptr) return absl::OkStatus();
+    if (generation_ == nullptr) return absl::OkStatus();
     const rocksdb::ReadOptions options = Streaming();
     const std::unique_ptr<rocksdb::Iterator> ordinals(db_->NewIterator(options, families_.ordinals));
     const std::unique_ptr<rocksdb::Iterator> captions(db_->NewIterator(options, families_.captions));
@@ -75,7 +96,7 @@ class RocksDbReadView final : public ReadView {
       WholeAsset whole;
       whole.asset.asset_id = std::string(id);
       EIDETIC_RETURN_IF_ERROR(AddContext(ReadWhole(*ordinal, *captions, whole), absl::StrCat("asset ", id)));
-      EIDETIC_RETURN_IF_ERROR(visit(whole));
+      if (!whole.embedding.empty()) EIDETIC_RETURN_IF_ERROR(visit(whole));
     }
     return FromRocksDb(ordinals->status(), "reading assets");
   }
@@ -97,10 +118,10 @@ class RocksDbReadView final : public ReadView {
       EIDETIC_RETURN_IF_ERROR(Read(families_.paths, path, "one of its paths", frame));
       EIDETIC_RETURN_IF_ERROR(DecodeRecord(path, frame, whole.paths.emplace_back()));
     }
-    EIDETIC_RETURN_IF_ERROR(ReadVector(families_.embeddings, OrdinalKey(ordinal), whole.embedding));
+    EIDETIC_RETURN_IF_ERROR(ReadVector(generation_->embeddings, OrdinalKey(ordinal), whole.embedding));
     EIDETIC_ASSIGN_OR_RETURN(whole.captions, ReadCaptionsThrough(captions, ordinal));
     for (const CaptionEntry& caption : whole.captions) {
-      EIDETIC_RETURN_IF_ERROR(ReadVector(families_.caption_embeddings, CaptionKey(caption.id),
+      EIDETIC_RETURN_IF_ERROR(ReadVector(generation_->caption_embeddings, CaptionKey(caption.id),
                                          whole.caption_embeddings.emplace_back()));
     }
     return absl::OkStatus();
@@ -122,6 +143,7 @@ class RocksDbReadView final : public ReadView {
     std::string frame;
     EIDETIC_RETURN_IF_ERROR(Read(family, key, "an embedding", frame));
     EIDETIC_ASSIGN_OR_RETURN(const EmbeddingView stored, DecodeEmbedding(key, frame, dimension_));
+    if (stored.left_out()) return absl::OkStatus();
     vector.resize(dimension_);
     std::memcpy(vector.data(), stored.bytes.data(), stored.bytes.size());
     return absl::OkStatus();
@@ -137,6 +159,7 @@ class RocksDbReadView final : public ReadView {
       const absl::string_view key = ToView(iterator->key());
       EIDETIC_ASSIGN_OR_RETURN(const EmbeddingView stored,
                                DecodeEmbedding(key, ToView(iterator->value()), dimension_));
+      if (stored.left_out()) continue;
       std::memcpy(vector.data(), stored.bytes.data(), stored.bytes.size());
       EIDETIC_RETURN_IF_ERROR(visit(key, vector));
     }
@@ -145,6 +168,7 @@ class RocksDbReadView final : public ReadView {
 
   rocksdb::DB* db_;
   ColumnFamilies families_;
+  std::shared_ptr<const GenerationFamilies> generation_;
   size_t dimension_;
   mutable rocksdb::ManagedSnapshot snapshot_;
   uint64_t last_sequence_ = 0;
@@ -153,16 +177,12 @@ class RocksDbReadView final : public ReadView {
 
 }  // namespace
 
-std::unique_ptr<ReadView> RocksDbLibrary::NewView() const {
-  const absl::StatusOr<v1::GenerationRecord> generation = ActiveGeneration();
-  ColumnFamilies families;
-  families.meta = families_.meta;
-  size_t dimension = 0;
-  if (generation.ok()) {
-    families = families_;
-    dimension = generation->dimension();
-  }
-  return std::make_unique<RocksDbReadView>(db_.get(), families, dimension);
+std::unique_ptr<ReadView> RocksDbGeneration::NewView() const {
+  return std::make_unique<RocksDbReadView>(db_, library_, families_, dimension());
+}
+
+std::unique_ptr<ReadView> NewEmptyView(rocksdb::DB* db, const ColumnFamilies& library) {
+  return std::make_unique<RocksDbReadView>(db, library, nullptr, 0);
 }
 
 }  // namespace eidetic::storage

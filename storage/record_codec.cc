@@ -43,15 +43,16 @@ absl::StatusOr<absl::string_view> DecodeFrame(absl::string_view key, absl::strin
       frame.substr(kVersionBytes, frame.size() - kVersionBytes - kChecksumBytes);
   char expected[kChecksumBytes];
   StoreChecksum(Checksum(key, payload), expected);
-  const auto version = static_cast<uint8_t>(frame[0]);
-  if (version > kFormatVersion) {
-    return absl::FailedPreconditionError(absl::StrCat("the stored value has format ", version,
-                                                      ", this version of Eidetic reads up to ",
-                                                      kFormatVersion, "; use a newer one"));
-  }
-  if (version == 0 ||
-      std::memcmp(expected, frame.data() + frame.size() - kChecksumBytes, kChecksumBytes) != 0) {
+  if (std::memcmp(expected, frame.data() + frame.size() - kChecksumBytes, kChecksumBytes) != 0) {
     return absl::DataLossError("the stored value's checksum is wrong");
+  }
+  // The frame is the same in every format (docs/upgrades.md): this one is whole.
+  const auto version = static_cast<uint8_t>(frame[0]);
+  if (version == 0) return absl::DataLossError("the stored value has no format");
+  if (version > kFormatVersion) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the stored value has format ", version, ", this version of Eidetic reads up to format ",
+                     kFormatVersion, "; use the version that wrote it, or a newer one"));
   }
   return payload;
 }
@@ -81,10 +82,15 @@ absl::StatusOr<EmbeddingView> DecodeEmbedding(absl::string_view key, absl::strin
                                               size_t dimension) {
   EIDETIC_ASSIGN_OR_RETURN(const absl::string_view payload, DecodeFrame(key, frame));
   const size_t owner = payload.empty() ? 0 : static_cast<uint8_t>(payload[0]);
-  if (payload.size() != 1 + owner + dimension * sizeof(float)) {
+  if (payload.size() != 1 + owner && payload.size() != 1 + owner + dimension * sizeof(float)) {
     return absl::DataLossError(absl::StrCat("the stored embedding does not have ", dimension, " values"));
   }
   return EmbeddingView{payload.substr(1, owner), payload.substr(1 + owner)};
+}
+
+bool IsLeftOut(absl::string_view frame) {
+  return frame.size() > kVersionBytes &&
+         frame.size() == kVersionBytes + 1 + static_cast<uint8_t>(frame[kVersionBytes]) + kChecksumBytes;
 }
 
 }  // namespace eidetic::storage

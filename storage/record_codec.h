@@ -27,17 +27,22 @@ absl::Status DecodeRecord(absl::string_view key, absl::string_view frame,
                           google::protobuf::MessageLite& record);
 
 // An embedding carries the id it belongs to: payload = length of the id (1
-// byte) | id | values (float32, little-endian).
+// byte) | id | values (float32, little-endian). Without values it says that the
+// asset was left out of the generation.
 std::string EncodeEmbedding(absl::string_view key, absl::string_view owner, std::span<const float> values);
 
 struct EmbeddingView {
   absl::string_view owner;
   absl::string_view bytes;  // of the values; not aligned
+  bool left_out() const { return bytes.empty(); }
 };
 
-// kDataLoss unless the frame is whole and holds `dimension` values.
+// kDataLoss unless the frame is whole and holds `dimension` values, or none.
 absl::StatusOr<EmbeddingView> DecodeEmbedding(absl::string_view key, absl::string_view frame,
                                               size_t dimension);
+
+// Whether the frame of an embedding has no values, by its size alone.
+bool IsLeftOut(absl::string_view frame);
 
 }  // namespace eidetic::storage
 

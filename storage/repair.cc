@@ -125,7 +125,7 @@ class Repair {
     if (number == 0) {
       for (const auto& [key, frame] : meta_) {
         GenerationRecord found;
-        if (absl::StartsWith(key, "generation/") && DecodeRecord(key, frame, found).ok())
+        if (absl::StartsWith(key, kGenerationKeyPrefix) && DecodeRecord(key, frame, found).ok())
           number = found.number();
       }
     }
@@ -475,12 +475,23 @@ class Repair {
     const auto add = [&](const std::string& name) {
       if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
     };
-    if (generation_.number() != 0) {
-      add(EmbeddingsFamily(generation_.number()));
-      add(CaptionEmbeddingsFamily(generation_.number()));
+    for (const uint64_t number : Generations()) {
+      add(EmbeddingsFamily(number));
+      add(CaptionEmbeddingsFamily(number));
     }
     for (const std::string& name : salvage_->families()) add(name);
     return names;
+  }
+
+  // Those that have a record: the active one, and what stands by.
+  std::vector<uint64_t> Generations() const {
+    std::vector<uint64_t> numbers;
+    for (const auto& [key, frame] : meta_) {
+      GenerationRecord record;
+      if (absl::StartsWith(key, kGenerationKeyPrefix) && DecodeRecord(key, frame, record).ok())
+        numbers.push_back(record.number());
+    }
+    return numbers;
   }
 
   absl::Status WriteAll() {
@@ -499,10 +510,21 @@ class Repair {
       EIDETIC_RETURN_IF_ERROR(
           database.Put(kCaptionsFamily, CaptionKey(id), EncodeRecord(CaptionKey(id), record)));
     }
-    for (const std::string& family : Families()) {
-      if (absl::StartsWith(family, "embeddings/")) EIDETIC_RETURN_IF_ERROR(CopyVectors(family, database));
-      if (absl::StartsWith(family, "caption_embeddings/"))
-        EIDETIC_RETURN_IF_ERROR(CopyCaptionVectors(family, database));
+    state_.clear_standby();
+    state_.set_left_out_count(0);
+    for (const uint64_t number : Generations()) {
+      EIDETIC_ASSIGN_OR_RETURN(const Copied embeddings, CopyVectors(EmbeddingsFamily(number), database));
+      EIDETIC_ASSIGN_OR_RETURN(const Copied captions,
+                               CopyCaptionVectors(CaptionEmbeddingsFamily(number), database));
+      state_.set_last_generation(std::max(state_.last_generation(), number));
+      if (number == generation_.number()) {
+        state_.set_left_out_count(embeddings.left_out);
+        continue;
+      }
+      v1::StandbyRows& rows = *state_.add_standby();
+      rows.set_generation(number);
+      rows.set_embeddings(embeddings.vectors);
+      rows.set_caption_embeddings(captions.vectors);
     }
     const std::string active = EmbeddingsFamily(generation_.number());
     for (const auto& [ordinal, vector] : restored_vectors_) {
@@ -544,20 +566,30 @@ class Repair {
     return payload->substr(1, static_cast<uint8_t>((*payload)[0])) == owner->second;
   }
 
-  absl::Status CopyVectors(const std::string& family, RepairedDatabase& database) {
+  // Rows with values, and without.
+  struct Copied {
+    uint64_t vectors = 0;
+    uint64_t left_out = 0;
+  };
+
+  absl::StatusOr<Copied> CopyVectors(const std::string& family, RepairedDatabase& database) {
     FindRowOwners();
+    Copied copied;
     absl::Status status;
     salvage_->ForEach(family, OrdinalKeys(), [&](absl::string_view key, absl::string_view frame) {
       const auto ordinal = ParseOrdinalKey(key);
       if (!status.ok() || !ordinal.has_value() || !Belongs(key, frame, *ordinal)) return;
+      ++(IsLeftOut(frame) ? copied.left_out : copied.vectors);
       if (status.ok()) status = database.Put(family, key, frame);
       if (status.ok()) status = Step();
     });
-    return status;
+    EIDETIC_RETURN_IF_ERROR(status);
+    return copied;
   }
 
-  absl::Status CopyCaptionVectors(const std::string& family, RepairedDatabase& database) {
+  absl::StatusOr<Copied> CopyCaptionVectors(const std::string& family, RepairedDatabase& database) {
     FindRowOwners();
+    Copied copied;
     absl::Status status;
     std::vector<std::string> keys;
     for (const auto& [id, record] : captions_) keys.push_back(CaptionKey(id));
@@ -566,9 +598,11 @@ class Repair {
       if (!status.ok() || !id.has_value() || !captions_.contains(*id) ||
           !Belongs(key, frame, CaptionOrdinal(*id)))
         return;
+      ++copied.vectors;
       status = database.Put(family, key, frame);
     });
-    return status;
+    EIDETIC_RETURN_IF_ERROR(status);
+    return copied;
   }
 
   absl::Status Step() {

@@ -1,6 +1,7 @@
 #include "storage/repaired_database.h"
 
 #include "proto/status_macros.h"
+#include "storage/database_log.h"
 #include "storage/rocksdb_status.h"
 
 namespace eidetic::storage {
@@ -17,6 +18,7 @@ absl::Status RepairedDatabase::Open(const std::string& path, const std::vector<s
   options.create_if_missing = true;
   options.create_missing_column_families = true;
   options.atomic_flush = true;
+  options.info_log = std::make_shared<DatabaseLog>(nullptr);
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors = {
       {rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions()}};
   for (const std::string& name : families) {

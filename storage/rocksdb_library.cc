@@ -1,8 +1,6 @@
 #include "storage/rocksdb_library.h"
 
 #include <rocksdb/cache.h>
-#include <rocksdb/filter_policy.h>
-#include <rocksdb/table.h>
 #include <rocksdb/write_buffer_manager.h>
 
 #include <algorithm>
@@ -15,11 +13,15 @@
 #include "absl/time/clock.h"
 #include "proto/status_macros.h"
 #include "storage/caption_reader.h"
+#include "storage/database_lock.h"
+#include "storage/database_log.h"
+#include "storage/family_options.h"
 #include "storage/file_system.h"
 #include "storage/keys.h"
 #include "storage/library_folder.h"
 #include "storage/mutation_writer.h"
 #include "storage/record_codec.h"
+#include "storage/record_reader.h"
 #include "storage/recovery_check.h"
 #include "storage/rocksdb_status.h"
 
@@ -28,53 +30,26 @@ namespace {
 
 namespace fs = std::filesystem;
 using v1::AssetRecord;
-using v1::CaptionRecord;
-using v1::GenerationRecord;
 using v1::PathRecord;
 
 // Mutations that one group may hold.
 constexpr size_t kGroupMutations = 4096;
 // Changes forgotten in one write.
 constexpr uint64_t kTrimmedAtOnce = 10'000;
+// The default family and those of ColumnFamilies.
+constexpr size_t kFixedFamilies = 7;
 
 std::string DatabasePath(const std::string& directory) { return absl::StrCat(directory, "/rocksdb"); }
 
-rocksdb::ColumnFamilyOptions FamilyOptions(const std::string& name,
-                                           const std::shared_ptr<rocksdb::Cache>& block_cache,
-                                           size_t write_buffer) {
-  rocksdb::ColumnFamilyOptions options;
-  options.write_buffer_size = write_buffer;
-  rocksdb::BlockBasedTableOptions table;
-  table.block_cache = block_cache;
-  table.cache_index_and_filter_blocks = true;
-  table.format_version = 5;
-  table.block_size = 16 << 10;
-  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
-  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  // Floats of embeddings do not compress.
-  const bool vectors = name.find("embeddings/") != std::string::npos;
-  options.compression = vectors ? rocksdb::kNoCompression : rocksdb::kLZ4Compression;
-  return options;
-}
-
 FileSystem& FilesOf(const OpenOptions& options) {
   return options.file_system != nullptr ? *options.file_system : PosixFileSystem();
-}
-
-template <typename Record>
-absl::Status ReadRecord(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, absl::string_view key,
-                        const std::string& what, Record& record) {
-  rocksdb::PinnableSlice frame;
-  const rocksdb::Status status = db->Get(rocksdb::ReadOptions(), family, ToSlice(key), &frame);
-  if (status.IsNotFound()) return absl::NotFoundError(absl::StrCat("no ", what, " in the library"));
-  EIDETIC_RETURN_IF_ERROR(FromRocksDb(status, absl::StrCat("reading ", what)));
-  return AddContext(DecodeRecord(key, ToView(frame), record), what);
 }
 
 }  // namespace
 
 struct RocksDbLibrary::Writer {
   const std::vector<Mutation>* mutations = nullptr;
+  absl::string_view model_fingerprint;
   std::vector<absl::Status> results;
   absl::Status status;
   bool done = false;
@@ -83,17 +58,31 @@ struct RocksDbLibrary::Writer {
 
 absl::StatusOr<std::unique_ptr<Library>> Library::Open(const std::string& directory,
                                                        const OpenOptions& options) {
+  EIDETIC_ASSIGN_OR_RETURN(std::string obstacle, ObstacleToWriting(directory));
   const bool exists = HasFormatFile(directory);
   if (!exists) {
     if (!options.create) {
       return absl::NotFoundError(
           absl::StrCat("no library in ", directory, "; make one with: eidetic index FOLDER"));
     }
+    if (!obstacle.empty()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("cannot make a library in ", directory, ": ", obstacle));
+    }
     EIDETIC_RETURN_IF_ERROR(PrepareNewDirectory(FilesOf(options), directory));
   }
-  EIDETIC_ASSIGN_OR_RETURN(auto lock,
-                           LibraryLock::Acquire(directory, options.holder_command, options.holder_address));
-  auto library = std::make_unique<RocksDbLibrary>(directory, std::move(lock));
+  if (!obstacle.empty() && !options.allow_read_only) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the library ", directory, " can be searched, but not changed: ", obstacle));
+  }
+  std::unique_ptr<LibraryLock> lock;
+  if (obstacle.empty()) {
+    EIDETIC_ASSIGN_OR_RETURN(lock,
+                             LibraryLock::Acquire(directory, options.holder_command, options.holder_address));
+  } else {
+    EIDETIC_ASSIGN_OR_RETURN(lock, LibraryLock::AcquireShared(directory));
+  }
+  auto library = std::make_unique<RocksDbLibrary>(directory, std::move(lock), std::move(obstacle), options);
   EIDETIC_RETURN_IF_ERROR(library->Start(options));
   return std::unique_ptr<Library>(std::move(library));
 }
@@ -104,15 +93,25 @@ absl::StatusOr<std::optional<LibraryHolder>> Library::ReadHolder(const std::stri
 
 RocksDbLibrary::~RocksDbLibrary() {
   if (db_ == nullptr) return;
+  // Before the database closes, which ends what the writer's own thread may do.
+  const bool sealable = whole_ && !writer_->has_failed() && db_->SyncWAL().ok();
+  writer_ = nullptr;
+  {
+    const absl::MutexLock lock(&state_mutex_);
+    generations_.clear();
+  }
+  {
+    const absl::MutexLock lock(&commit_mutex_);
+    spare_families_.clear();
+  }
   for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle);
   // Nothing is lost when this fails: every acknowledged write was synced. What is
   // missing then is the seal, and the next start recovers as after a crash.
-  const absl::MutexLock lock(&commit_mutex_);
-  const bool sealable = whole_ && !writer_->has_failed() && db_->SyncWAL().ok();
   const bool closed = db_->Close().ok();
   // Until it is gone it may still remove files.
   db_.reset();
   if (closed && sealable) seal_->MarkClosed(last_sequence()).IgnoreError();
+  ReportEvent(event_log_, EventSeverity::kInfo, "library_closed", {{"library", DisplayPath(directory_)}});
 }
 
 absl::Status RocksDbLibrary::Start(const OpenOptions& options) {
@@ -128,16 +127,14 @@ absl::Status RocksDbLibrary::Start(const OpenOptions& options) {
                                          options.env != nullptr ? *options.env : *rocksdb::Env::Default());
   if (exists) EIDETIC_RETURN_IF_ERROR(seal_->Check());
   EIDETIC_RETURN_IF_ERROR(OpenDatabase(/*create=*/!exists, options));
-  EIDETIC_RETURN_IF_ERROR(AddContext(LoadState(), absl::StrCat("opening the library ", directory_)));
-  if (last_sequence() < seal_->least_sequence()) {
-    return absl::DataLossError(absl::StrCat("the database of ", directory_, " is at change ", last_sequence(),
-                                            ", but had reached ", seal_->least_sequence(),
-                                            RepairAdvice(directory_)));
-  }
   // Last, so that a library with this file is a whole one.
   if (!exists) EIDETIC_RETURN_IF_ERROR(WriteFormatFile(FilesOf(options), directory_));
-  whole_ = true;
-  return seal_->Refresh(*db_, last_sequence());
+  // Open for reading alone it is neither sealed nor changed.
+  whole_ = obstacle_.empty();
+  if (whole_) EIDETIC_RETURN_IF_ERROR(seal_->Refresh(*db_, last_sequence()));
+  ReportEvent(event_log_, EventSeverity::kInfo, "library_opened",
+              {{"library", DisplayPath(directory_)}, {"last_sequence", last_sequence()}});
+  return absl::OkStatus();
 }
 
 absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& options) {
@@ -146,7 +143,8 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
   block_cache_ = rocksdb::NewLRUCache(budget / 2);
   write_buffer_ = budget / 8;
   rocksdb::DBOptions db_options;
-  if (options.env != nullptr) db_options.env = options.env;
+  env_ = NewRecoverableEnv(options.env);
+  db_options.env = env_.get();
   db_options.create_if_missing = create;
   db_options.create_missing_column_families = true;
   db_options.paranoid_checks = true;
@@ -155,12 +153,13 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
   db_options.atomic_flush = true;
   db_options.max_open_files = 256;
   db_options.max_background_jobs = 2;
-  db_options.keep_log_file_num = 2;
-  db_options.max_log_file_size = 4 << 20;
-  db_options.info_log_level = rocksdb::WARN_LEVEL;
+  db_options.info_log = std::make_shared<DatabaseLog>(event_log_);
+  // Otherwise the machine's name is written into every file.
+  db_options.db_host_id = "";
   db_options.bytes_per_sync = 1 << 20;
   // When to go on after an error that stopped writes is for DurableWriter to say.
-  db_options.listeners.push_back(std::make_shared<WriteErrorListener>());
+  const auto background_errors = std::make_shared<BackgroundErrors>(event_log_);
+  db_options.listeners.push_back(background_errors);
   db_options.max_bgerror_resume_count = 0;
   // What is in no log need not outlive us.
   db_options.avoid_flush_during_shutdown = true;
@@ -184,6 +183,7 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
   for (const std::string& name : names) {
     descriptors.emplace_back(name, FamilyOptions(name, block_cache_, write_buffer_));
   }
+  if (obstacle_.empty()) EIDETIC_RETURN_IF_ERROR(PrepareDatabaseLock(path));
   if (!create) {
     if (!seal_->was_closed()) {
       const absl::Status checked = CheckRecovery(db_options, path, seal_->least_sequence());
@@ -193,107 +193,78 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
       }
       EIDETIC_RETURN_IF_ERROR(AddContext(checked, absl::StrCat("the database of ", directory_)));
     }
-    EIDETIC_RETURN_IF_ERROR(seal_->MarkOpen());
+    if (obstacle_.empty()) EIDETIC_RETURN_IF_ERROR(seal_->MarkOpen());
   }
   rocksdb::DB* db = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(db_options, path, descriptors, &handles_, &db);
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  const rocksdb::Status status =
+      obstacle_.empty() ? rocksdb::DB::Open(db_options, path, descriptors, &handles, &db)
+                        : rocksdb::DB::OpenForReadOnly(db_options, path, descriptors, &handles, &db);
   if (!status.ok()) {
     const absl::Status mapped = FromRocksDb(status, absl::StrCat("opening the database of ", directory_));
     if (!status.IsCorruption() && !status.IsPathNotFound()) return mapped;
     return absl::DataLossError(absl::StrCat(mapped.message(), RepairAdvice(directory_)));
   }
   db_.reset(db);
-  EIDETIC_RETURN_IF_ERROR(FromRocksDb(db_->GetDbIdentity(database_id_), "reading the database's id"));
+  handles_.assign(handles.begin(), handles.begin() + kFixedFamilies);
   families_.assets = handles_[1];
   families_.ordinals = handles_[2];
   families_.paths = handles_[3];
   families_.captions = handles_[4];
   families_.changes = handles_[5];
   families_.meta = handles_[6];
-  const absl::MutexLock lock(&commit_mutex_);
-  writer_.emplace(db_.get(), families_.meta);
-  return absl::OkStatus();
+  if (obstacle_.empty()) {
+    writer_ = std::make_unique<DurableWriter>(
+        db_.get(), families_.meta, background_errors,
+        DurableWriterOptions{.directory = directory_,
+                             .event_log = event_log_,
+                             .health_observer = options.write_health_observer});
+  }
+  std::map<std::string, rocksdb::ColumnFamilyHandle*> of_generations;
+  for (size_t i = kFixedFamilies; i < handles.size(); ++i) of_generations[handles[i]->GetName()] = handles[i];
+  absl::Status loaded = FromRocksDb(db_->GetDbIdentity(database_id_), "reading the database's id");
+  if (loaded.ok()) loaded = AddContext(LoadState(), absl::StrCat("opening the library ", directory_));
+  if (loaded.ok() && last_sequence() < seal_->least_sequence()) {
+    loaded = absl::DataLossError(absl::StrCat("the database of ", directory_, " is at change ",
+                                              last_sequence(), ", but had reached ", seal_->least_sequence(),
+                                              RepairAdvice(directory_)));
+  }
+  return LoadGenerations(std::move(of_generations), loaded);
 }
 
 absl::Status RocksDbLibrary::LoadState() {
   const absl::MutexLock lock(&state_mutex_);
   const absl::Status read = ReadRecord(db_.get(), families_.meta, kStateKey, "state record", state_);
   if (!read.ok() && !absl::IsNotFound(read)) return read;
-  if (state_.active_generation() == 0) return absl::OkStatus();
-  GenerationRecord generation;
-  EIDETIC_RETURN_IF_ERROR(ReadRecord(db_.get(), families_.meta, GenerationKey(state_.active_generation()),
-                                     "record of the active generation", generation));
-  for (rocksdb::ColumnFamilyHandle* handle : handles_) {
-    if (handle->GetName() == EmbeddingsFamily(generation.number())) families_.embeddings = handle;
-    if (handle->GetName() == CaptionEmbeddingsFamily(generation.number()))
-      families_.caption_embeddings = handle;
-  }
-  if (families_.embeddings == nullptr || families_.caption_embeddings == nullptr) {
-    return absl::DataLossError(absl::StrCat("the library ", directory_,
-                                            " has lost the embeddings of generation ", generation.number()));
-  }
-  generation_ = std::move(generation);
   return absl::OkStatus();
 }
 
+absl::Status RocksDbLibrary::CheckWritable() const {
+  if (obstacle_.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("the library ", directory_, " is open for reading alone: ", obstacle_,
+                   "; make it writable and open it anew (restart the server), or write to a copy of it"));
+}
+
+WriteHealth RocksDbLibrary::write_health() const {
+  if (writer_ != nullptr) return writer_->health();
+  return {.ok = false,
+          .since = open_time_,
+          .reason = DiskTroubleName(DiskTrouble::kReadOnly),
+          .detail = obstacle_};
+}
+
 absl::Status RocksDbLibrary::SetHolderAddress(absl::string_view address) {
+  if (!obstacle_.empty()) return absl::OkStatus();
   return lock_->SetAddress(std::string(address));
 }
 
-absl::StatusOr<GenerationRecord> RocksDbLibrary::ActiveGeneration() const {
-  const absl::MutexLock lock(&state_mutex_);
-  if (!generation_.has_value()) return absl::NotFoundError("the library has no model yet");
-  return *generation_;
-}
-
-absl::Status RocksDbLibrary::UseModel(const GenerationRecord& model) {
-  if (model.model_fingerprint().empty() || model.dimension() == 0 || model.dimension() > 65'536) {
-    return absl::InvalidArgumentError("a model has a fingerprint and 1 to 65,536 dimensions");
-  }
-  const absl::MutexLock commit_lock(&commit_mutex_);
-  v1::StateRecord state;
-  {
-    const absl::MutexLock lock(&state_mutex_);
-    if (generation_.has_value()) {
-      if (generation_->model_fingerprint() == model.model_fingerprint() &&
-          generation_->dimension() == model.dimension()) {
-        return absl::OkStatus();
-      }
-      return absl::FailedPreconditionError(absl::StrCat(
-          "the library ", directory_, " holds vectors of the model \"", generation_->model_name(),
-          "\" (fingerprint ", generation_->model_fingerprint(), "), not of \"", model.model_name(), "\" (",
-          model.model_fingerprint(), "); use that model, or index into another library"));
-    }
-    state = state_;
-  }
-  GenerationRecord generation = model;
-  generation.set_number(1);
-  generation.set_create_time_micros(absl::ToUnixMicros(absl::Now()));
-  for (const std::string& name :
-       {EmbeddingsFamily(generation.number()), CaptionEmbeddingsFamily(generation.number())}) {
-    // There already when an earlier attempt was killed before its last write.
-    const auto found = std::find_if(handles_.begin(), handles_.end(),
-                                    [&](const auto* handle) { return handle->GetName() == name; });
-    if (found != handles_.end()) continue;
-    rocksdb::ColumnFamilyHandle* handle = nullptr;
-    EIDETIC_RETURN_IF_ERROR(
-        FromRocksDb(db_->CreateColumnFamily(FamilyOptions(name, block_cache_, write_buffer_), name, &handle),
-                    "making room for a model's embeddings"));
-    handles_.push_back(handle);
-  }
-  state.set_active_generation(generation.number());
-  rocksdb::WriteBatch batch;
-  const std::string key = GenerationKey(generation.number());
-  rocksdb::Status written = batch.Put(families_.meta, key, EncodeRecord(key, generation));
-  if (written.ok()) written = batch.Put(families_.meta, kStateKey, EncodeRecord(kStateKey, state));
-  EIDETIC_RETURN_IF_ERROR(FromRocksDb(written, "setting the library's model"));
-  EIDETIC_RETURN_IF_ERROR(writer_->Write(batch));
-  return LoadState();
-}
-
-absl::StatusOr<std::vector<absl::Status>> RocksDbLibrary::Commit(std::vector<Mutation> mutations) {
+absl::StatusOr<std::vector<absl::Status>> RocksDbLibrary::Commit(std::vector<Mutation> mutations,
+                                                                 absl::string_view model_fingerprint) {
+  EIDETIC_RETURN_IF_ERROR(CheckWritable());
   Writer writer;
   writer.mutations = &mutations;
+  writer.model_fingerprint = model_fingerprint;
   {
     absl::MutexLock lock(&queue_mutex_);
     queue_.push_back(&writer);
@@ -317,7 +288,9 @@ absl::StatusOr<std::vector<absl::Status>> RocksDbLibrary::Commit(std::vector<Mut
         group.push_back(waiting);
       }
     }
+    const absl::Time start = absl::Now();
     status = WriteGroup(group);
+    if (commit_observer_) commit_observer_(absl::Now() - start, status.ok());
   }
   {
     const absl::MutexLock lock(&queue_mutex_);
@@ -334,17 +307,13 @@ absl::StatusOr<std::vector<absl::Status>> RocksDbLibrary::Commit(std::vector<Mut
 }
 
 absl::Status RocksDbLibrary::WriteGroup(std::span<Writer* const> group) {
-  v1::StateRecord state;
-  size_t dimension = 0;
-  {
-    const absl::MutexLock lock(&state_mutex_);
-    state = state_;
-    dimension = generation_.has_value() ? generation_->dimension() : 0;
-  }
-  MutationWriter batch(db_.get(), families_, state, dimension);
+  const OpenGenerations generations = GenerationsForWriting();
+  MutationWriter batch(db_.get(), families_, CopyState(), generations);
   for (Writer* writer : group) {
     writer->results.reserve(writer->mutations->size());
-    for (const Mutation& mutation : *writer->mutations) writer->results.push_back(batch.Apply(mutation));
+    for (const Mutation& mutation : *writer->mutations) {
+      writer->results.push_back(batch.Apply(mutation, writer->model_fingerprint));
+    }
   }
   const absl::Status written = batch.Write(*writer_);
   {
@@ -381,17 +350,8 @@ absl::StatusOr<std::string> RocksDbLibrary::GetAssetId(Ordinal ordinal) const {
 }
 
 absl::StatusOr<std::vector<float>> RocksDbLibrary::GetEmbedding(Ordinal ordinal) const {
-  EIDETIC_ASSIGN_OR_RETURN(const GenerationRecord generation, ActiveGeneration());
-  const std::string key = OrdinalKey(ordinal);
-  rocksdb::PinnableSlice frame;
-  const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), families_.embeddings, key, &frame);
-  if (status.IsNotFound()) return absl::NotFoundError(absl::StrCat("no embedding for ordinal ", ordinal));
-  EIDETIC_RETURN_IF_ERROR(FromRocksDb(status, absl::StrCat("reading embedding ", ordinal)));
-  EIDETIC_ASSIGN_OR_RETURN(const EmbeddingView view,
-                           DecodeEmbedding(key, ToView(frame), generation.dimension()));
-  std::vector<float> values(generation.dimension());
-  std::memcpy(values.data(), view.bytes.data(), view.bytes.size());
-  return values;
+  EIDETIC_ASSIGN_OR_RETURN(const auto active, FindGeneration(0));
+  return active->GetEmbedding(ordinal);
 }
 
 absl::StatusOr<CaptionEntry> RocksDbLibrary::GetCaption(CaptionId id) const {
@@ -427,22 +387,8 @@ absl::StatusOr<std::vector<CaptionEntry>> RocksDbLibrary::GetCaptions(Ordinal or
 
 absl::StatusOr<std::vector<std::pair<CaptionId, std::vector<float>>>> RocksDbLibrary::GetCaptionEmbeddings(
     Ordinal ordinal) const {
-  EIDETIC_ASSIGN_OR_RETURN(const GenerationRecord generation, ActiveGeneration());
-  std::vector<std::pair<CaptionId, std::vector<float>>> embeddings;
-  const std::unique_ptr<rocksdb::Iterator> iterator(
-      db_->NewIterator(rocksdb::ReadOptions(), families_.caption_embeddings));
-  for (iterator->Seek(CaptionKey(MakeCaptionId(ordinal, 0))); iterator->Valid(); iterator->Next()) {
-    const std::optional<uint64_t> id = ParseUint64Key(ToView(iterator->key()));
-    if (!id.has_value() || CaptionOrdinal(*id) != ordinal) break;
-    EIDETIC_ASSIGN_OR_RETURN(
-        const EmbeddingView view,
-        DecodeEmbedding(ToView(iterator->key()), ToView(iterator->value()), generation.dimension()));
-    std::vector<float> values(generation.dimension());
-    std::memcpy(values.data(), view.bytes.data(), view.bytes.size());
-    embeddings.emplace_back(*id, std::move(values));
-  }
-  EIDETIC_RETURN_IF_ERROR(FromRocksDb(iterator->status(), "reading caption embeddings"));
-  return embeddings;
+  EIDETIC_ASSIGN_OR_RETURN(const auto active, FindGeneration(0));
+  return active->GetCaptionEmbeddings(ordinal);
 }
 
 absl::StatusOr<std::vector<Asset>> RocksDbLibrary::ListAssets(std::optional<Ordinal> after, int limit) const {
@@ -548,6 +494,7 @@ uint64_t RocksDbLibrary::WaitForChange(uint64_t sequence, absl::Time deadline) c
 }
 
 absl::Status RocksDbLibrary::TrimChanges(uint64_t sequence) {
+  EIDETIC_RETURN_IF_ERROR(CheckWritable());
   while (true) {
     const absl::MutexLock commit_lock(&commit_mutex_);
     v1::StateRecord state;

@@ -10,8 +10,15 @@
 
 namespace eidetic::storage {
 
+// What keeps a write from the disk.
+enum class DiskTrouble { kDiskFull, kReadOnly, kError, kDamaged };
+DiskTrouble DiskTroubleOf(const rocksdb::Status& status);
+// "disk_full", "read_only", "io_error", "damaged".
+const char* DiskTroubleName(DiskTrouble trouble);
+
 // `doing` says what was tried, for the message. Damage → kDataLoss, no space →
-// kResourceExhausted, other I/O trouble → kUnavailable.
+// kResourceExhausted, read-only → kFailedPrecondition, other I/O trouble →
+// kUnavailable.
 absl::Status FromRocksDb(const rocksdb::Status& status, absl::string_view doing);
 
 inline rocksdb::Slice ToSlice(absl::string_view text) { return {text.data(), text.size()}; }

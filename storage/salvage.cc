@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proto/status_macros.h"
+#include "storage/database_log.h"
 #include "storage/rocksdb_status.h"
 
 namespace eidetic::storage {
@@ -26,7 +27,7 @@ rocksdb::DBOptions ReadingOptions() {
   options.paranoid_checks = false;
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
   options.max_open_files = 256;
-  options.info_log_level = rocksdb::ERROR_LEVEL;
+  options.info_log = std::make_shared<DatabaseLog>(nullptr);
   return options;
 }
 

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,12 +31,14 @@ constexpr uint64_t kProgressEvery = 1024;
 
 class Verifier {
  public:
-  Verifier(rocksdb::DB* db, const ColumnFamilies& families, size_t dimension,
+  // Takes its snapshot: `generations` are those of this moment.
+  Verifier(rocksdb::DB* db, const ColumnFamilies& families,
+           std::map<uint64_t, std::shared_ptr<const RocksDbGeneration>> generations,
            const std::function<void(const Fault&)>& fault,
            const std::function<bool(uint64_t, uint64_t)>& progress)
       : db_(db),
         families_(families),
-        dimension_(dimension),
+        generations_(std::move(generations)),
         fault_(fault),
         progress_(progress),
         snapshot_(db) {
@@ -74,22 +77,15 @@ class Verifier {
           v1::CaptionRecord caption;
           EIDETIC_RETURN_IF_ERROR(DecodeRecord(key, value, caption));
           EIDETIC_RETURN_IF_ERROR(CheckOwner(key));
+          if (active_ == nullptr) return absl::DataLossError("the library has no model");
           std::string embedding;
-          return FromRocksDb(db_->Get(options_, families_.caption_embeddings, ToSlice(key), &embedding),
-                             "its embedding");
+          return FromRocksDb(
+              db_->Get(options_, active_->families()->caption_embeddings, ToSlice(key), &embedding),
+              "its embedding");
         }));
-    EIDETIC_RETURN_IF_ERROR(
-        Walk("embeddings", families_.embeddings, [this](absl::string_view key, absl::string_view value) {
-          return CheckEmbedding(key, value, ParseOrdinalKey(key));
-        }));
-    EIDETIC_RETURN_IF_ERROR(Walk("caption_embeddings", families_.caption_embeddings,
-                                 [this](absl::string_view key, absl::string_view value) -> absl::Status {
-                                   const std::optional<uint64_t> id = ParseUint64Key(key);
-                                   if (!id.has_value()) return absl::DataLossError("malformed key");
-                                   v1::CaptionRecord caption;
-                                   EIDETIC_RETURN_IF_ERROR(Read(families_.captions, key, caption));
-                                   return CheckEmbedding(key, value, CaptionOrdinal(*id));
-                                 }));
+    for (const auto& [number, generation] : generations_) {
+      EIDETIC_RETURN_IF_ERROR(CheckGeneration(*generation));
+    }
     uint64_t expected = state_.trimmed_sequence();
     EIDETIC_RETURN_IF_ERROR(Walk(
         "changes", families_.changes, [&](absl::string_view key, absl::string_view value) -> absl::Status {
@@ -117,17 +113,54 @@ class Verifier {
   absl::Status ReadState() {
     const absl::Status read = Read(families_.meta, kStateKey, state_);
     if (!read.ok() && !absl::IsNotFound(read)) fault_({"meta", kStateKey, std::string(read.message())});
+    const auto active = generations_.find(state_.active_generation());
+    if (active != generations_.end()) active_ = active->second;
     // Assets, ordinals and embeddings are one each; captions have two records.
     expected_ = 3 * state_.asset_count() + state_.path_count() + 2 * state_.caption_count() +
                 (state_.last_sequence() - std::min(state_.trimmed_sequence(), state_.last_sequence()));
+    for (const v1::StandbyRows& rows : state_.standby()) {
+      expected_ += rows.embeddings() + rows.caption_embeddings();
+    }
+    return absl::OkStatus();
+  }
+
+  // Both families of one, and that its counters are right.
+  absl::Status CheckGeneration(const RocksDbGeneration& generation) {
+    const bool is_active = generation.number() == state_.active_generation();
+    const v1::StandbyRows* rows = StandbyRowsOf(state_, generation.number());
+    if (!is_active && rows == nullptr) {
+      fault_({"meta", kStateKey, absl::StrCat("generation ", generation.number(), " has no counters")});
+      return absl::OkStatus();
+    }
+    const std::string suffix = is_active ? "" : absl::StrCat("/", generation.number());
+    const std::string embeddings = absl::StrCat("embeddings", suffix);
+    const std::string captions = absl::StrCat("caption_embeddings", suffix);
+    uint64_t left_out = 0;
+    EIDETIC_RETURN_IF_ERROR(Walk(embeddings, generation.families()->embeddings,
+                                 [&](absl::string_view key, absl::string_view value) {
+                                   if (IsLeftOut(value)) ++left_out;
+                                   return CheckEmbedding(key, value, ParseOrdinalKey(key),
+                                                         generation.dimension(), /*may_be_left_out=*/true);
+                                 }));
+    EIDETIC_RETURN_IF_ERROR(Walk(captions, generation.families()->caption_embeddings,
+                                 [&](absl::string_view key, absl::string_view value) -> absl::Status {
+                                   const std::optional<uint64_t> id = ParseUint64Key(key);
+                                   if (!id.has_value()) return absl::DataLossError("malformed key");
+                                   v1::CaptionRecord caption;
+                                   EIDETIC_RETURN_IF_ERROR(Read(families_.captions, key, caption));
+                                   return CheckEmbedding(key, value, CaptionOrdinal(*id),
+                                                         generation.dimension(), false);
+                                 }));
+    CheckCount(embeddings,
+               left_out + (is_active ? state_.asset_count() - state_.left_out_count() : rows->embeddings()));
+    CheckCount(captions, is_active ? state_.caption_count() : rows->caption_embeddings());
     return absl::OkStatus();
   }
 
   // Checks each entry of a family; a fault is reported, and the walk goes on.
   absl::Status Walk(
-      const char* place, rocksdb::ColumnFamilyHandle* family,
+      const std::string& place, rocksdb::ColumnFamilyHandle* family,
       const std::function<absl::Status(absl::string_view key, absl::string_view value)>& check) {
-    if (family == nullptr) return absl::OkStatus();
     uint64_t count = 0;
     const std::unique_ptr<rocksdb::Iterator> iterator(db_->NewIterator(options_, family));
     for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
@@ -164,8 +197,9 @@ class Verifier {
         FromRocksDb(db_->Get(options_, families_.ordinals, ordinal, &frame), "the entry of its ordinal"));
     EIDETIC_ASSIGN_OR_RETURN(const absl::string_view id, DecodeFrame(ordinal, frame));
     if (id != key) return absl::DataLossError(absl::StrCat("its ordinal belongs to ", id));
+    if (active_ == nullptr) return absl::DataLossError("the library has no model");
     EIDETIC_RETURN_IF_ERROR(
-        FromRocksDb(db_->Get(options_, families_.embeddings, ordinal, &frame), "its embedding"));
+        FromRocksDb(db_->Get(options_, active_->families()->embeddings, ordinal, &frame), "its embedding"));
     for (const std::string& path : record.paths()) {
       v1::PathRecord path_record;
       EIDETIC_RETURN_IF_ERROR(Read(families_.paths, path, path_record));
@@ -185,10 +219,10 @@ class Verifier {
                        "its asset");
   }
 
-  absl::Status CheckEmbedding(absl::string_view key, absl::string_view value,
-                              std::optional<Ordinal> ordinal) {
+  absl::Status CheckEmbedding(absl::string_view key, absl::string_view value, std::optional<Ordinal> ordinal,
+                              size_t dimension, bool may_be_left_out) {
     if (!ordinal.has_value()) return absl::DataLossError("malformed key");
-    EIDETIC_ASSIGN_OR_RETURN(const EmbeddingView view, DecodeEmbedding(key, value, dimension_));
+    EIDETIC_ASSIGN_OR_RETURN(const EmbeddingView view, DecodeEmbedding(key, value, dimension));
     std::string frame;
     const std::string ordinal_key = OrdinalKey(*ordinal);
     EIDETIC_RETURN_IF_ERROR(
@@ -197,8 +231,11 @@ class Verifier {
     if (owner != view.owner) {
       return absl::DataLossError(absl::StrCat("the vector is that of ", view.owner, ", not of ", owner));
     }
+    if (view.left_out()) {
+      return may_be_left_out ? absl::OkStatus() : absl::DataLossError("the vector has no values");
+    }
     double norm = 0;
-    for (size_t i = 0; i < dimension_; ++i) {
+    for (size_t i = 0; i < dimension; ++i) {
       float element = 0;
       std::memcpy(&element, view.bytes.data() + i * sizeof(float), sizeof(float));
       norm += static_cast<double>(element) * element;
@@ -219,7 +256,9 @@ class Verifier {
 
   rocksdb::DB* db_;
   const ColumnFamilies& families_;
-  size_t dimension_;
+  const std::map<uint64_t, std::shared_ptr<const RocksDbGeneration>> generations_;
+  // The one that is active in the snapshot; null: none yet.
+  std::shared_ptr<const RocksDbGeneration> active_;
   const std::function<void(const Fault&)>& fault_;
   const std::function<bool(uint64_t, uint64_t)>& progress_;
   rocksdb::ManagedSnapshot snapshot_;
@@ -234,8 +273,13 @@ class Verifier {
 
 absl::Status RocksDbLibrary::VerifyAll(const std::function<void(const Fault&)>& fault,
                                        const std::function<bool(uint64_t, uint64_t)>& progress) const {
-  const absl::StatusOr<v1::GenerationRecord> generation = ActiveGeneration();
-  return Verifier(db_.get(), families_, generation.ok() ? generation->dimension() : 0, fault, progress).Run();
+  std::optional<Verifier> verifier;
+  {
+    // The snapshot and the generations of one moment.
+    const absl::MutexLock commit_lock(&commit_mutex_);
+    verifier.emplace(db_.get(), families_, CopyGenerations(), fault, progress);
+  }
+  return verifier->Run();
 }
 
 }  // namespace eidetic::storage

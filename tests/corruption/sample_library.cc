@@ -178,6 +178,9 @@ const SampleState& SampleLibrary::StateAt(uint64_t changes) const {
 std::string SampleLibrary::CompareSearches(const storage::Library& library,
                                            const searcher::SearchEngine& engine) const {
   const SampleState& state = StateAt(engine.status().last_sequence);
+  const auto generation = library.ActiveGeneration();
+  if (!generation.ok()) return absl::StrCat("reading the generation: ", generation.status().ToString());
+  const std::string& fingerprint = generation->model_fingerprint();
   for (const std::vector<float>& query : queries_) {
     const std::vector<Scored> photos = ScanAll(query, [&](const auto& visit) {
       for (const auto& [id, asset] : state) visit(asset.ordinal, asset.vector);
@@ -189,7 +192,7 @@ std::string SampleLibrary::CompareSearches(const storage::Library& library,
     }
     std::sort(captions.rbegin(), captions.rend());
     for (const bool exact : {true, false}) {
-      const auto found = engine.SearchImages(query, {.limit = kLimit, .exact = exact});
+      const auto found = engine.SearchImages({fingerprint, query}, {.limit = kLimit, .exact = exact});
       if (!found.ok()) return absl::StrCat("searching failed: ", found.status().ToString());
       if (std::string difference = CompareHits(photos, found->neighbors, exact); !difference.empty()) {
         return absl::StrCat(exact ? "exact search: " : "search: ", difference);
@@ -203,7 +206,7 @@ std::string SampleLibrary::CompareSearches(const storage::Library& library,
         }
       }
     }
-    const auto found = engine.SearchCaptions(query, {.limit = kLimit, .exact = true});
+    const auto found = engine.SearchCaptions({fingerprint, query}, {.limit = kLimit, .exact = true});
     if (!found.ok()) return absl::StrCat("searching captions failed: ", found.status().ToString());
     if (found->neighbors.size() != std::min(kLimit, captions.size())) {
       return absl::StrCat(found->neighbors.size(), " hits of captions");

@@ -58,8 +58,9 @@ class ProgramTest(unittest.TestCase):
     def command(self, *arguments, library=None):
         return [PROGRAM, "--library", str(library or self.library), *map(str, arguments)]
 
-    def run_program(self, *arguments, library=None, timeout=300, root_reads_all=True, **options):
-        command = self.command(*arguments, library=library)
+    def run_program(self, *arguments, library=None, timeout=300, root_reads_all=True, through=(), **options):
+        """`through` is a command that runs the program, such as setpriv with its options."""
+        command = [*through, *self.command(*arguments, library=library)]
         if not root_reads_all and os.geteuid() == 0:
             # Permissions hold for root too, once it may not pass them over.
             command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--", *command]
@@ -71,14 +72,15 @@ class ProgramTest(unittest.TestCase):
         self.assertEqual(result.code, 0, f"{arguments}\n{result.out}\n{result.err}")
         return result
 
-    def start(self, *arguments, library=None):
-        return subprocess.Popen(self.command(*arguments, library=library), stdout=subprocess.PIPE,
+    def start(self, *arguments, library=None, through=()):
+        return subprocess.Popen([*through, *self.command(*arguments, library=library)], stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
 
     @contextlib.contextmanager
-    def serving(self):
+    def serving(self, library=None, through=()):
         """The address of a server that holds the library."""
-        process = self.start("serve", "--address", "127.0.0.1:0", "--json")
+        process = self.start("serve", "--address", "127.0.0.1:0", "--http-address", "", "--json", library=library,
+                             through=through)
         try:
             line = process.stdout.readline()
             self.assertTrue(line, f"serve said nothing; stderr: {process.stderr.read() if process.poll() else ''}")

@@ -124,7 +124,7 @@ class SearchTest(ProgramTest):
             self.assertEqual(self.run_ok("search", "wine", "--json").out, direct)
             status = self.run_ok("status", "--json").json
             self.assertEqual(status["holder"]["address"], address)
-            second = self.run_program("serve", "--address", "127.0.0.1:0")
+            second = self.run_program("serve", "--address", "127.0.0.1:0", "--http-address", "")
             self.assertEqual(second.code, 1)
             self.assertIn(str(status["holder"]["pid"]), second.err)
             picture = self.copy_small_pictures(1)[0]

@@ -134,6 +134,7 @@ class FaultyRocksDbFileSystem final : public rocksdb::FileSystemWrapper {
   IOStatus NewSequentialFile(const std::string& path, const FileOptions& options,
                              std::unique_ptr<rocksdb::FSSequentialFile>* result,
                              IODebugContext* context) override {
+    if (const int error = disk_->BeforeOpen(path); error != 0) return AsIoStatus(error, path);
     const IOStatus opened = FileSystemWrapper::NewSequentialFile(path, options, result, context);
     if (opened.ok()) *result = std::make_unique<FaultySequentialFile>(disk_, path, std::move(*result));
     return opened;
@@ -141,6 +142,7 @@ class FaultyRocksDbFileSystem final : public rocksdb::FileSystemWrapper {
   IOStatus NewRandomAccessFile(const std::string& path, const FileOptions& options,
                                std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
                                IODebugContext* context) override {
+    if (const int error = disk_->BeforeOpen(path); error != 0) return AsIoStatus(error, path);
     const IOStatus opened = FileSystemWrapper::NewRandomAccessFile(path, options, result, context);
     if (opened.ok()) *result = std::make_unique<FaultyRandomAccessFile>(disk_, path, std::move(*result));
     return opened;

@@ -40,6 +40,7 @@ absl::StatusOr<std::unique_ptr<storage::WritableFile>> FaultyFileSystem::NewWrit
 
 absl::StatusOr<std::string> FaultyFileSystem::ReadFile(const std::string& path, uint64_t min_bytes,
                                                        uint64_t max_bytes) {
+  EIDETIC_RETURN_IF_ERROR(AsStatus(disk_->BeforeOpen(path), "opening", path));
   EIDETIC_ASSIGN_OR_RETURN(std::string bytes,
                            storage::PosixFileSystem().ReadFile(path, min_bytes, max_bytes));
   size_t size = bytes.size();

@@ -41,6 +41,20 @@ std::string Normal(const std::string& path) {
 
 std::string Parent(const std::string& normal) { return fs::path(normal).parent_path().string(); }
 
+bool IsChange(DiskOperation operation) {
+  return operation != DiskOperation::kOpen && operation != DiskOperation::kRead;
+}
+
+bool Covers(DiskOperation kind, DiskOperation operation) {
+  if (kind == DiskOperation::kAnyChange) return IsChange(operation);
+  return kind == DiskOperation::kAny || kind == operation;
+}
+
+int ErrnoOf(FaultEffect effect) {
+  if (effect == FaultEffect::kNoSpace) return ENOSPC;
+  return effect == FaultEffect::kReadOnly ? EROFS : EIO;
+}
+
 int WriteAll(int descriptor, absl::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t wrote = write(descriptor, bytes.data(), bytes.size());
@@ -258,6 +272,12 @@ int SimulatedDisk::SyncDirectory(const std::string& path) {
   return 0;
 }
 
+int SimulatedDisk::BeforeOpen(const std::string& path) {
+  Wait();
+  const absl::MutexLock lock(&mutex_);
+  return Judge(DiskOperation::kOpen, path).error;
+}
+
 int SimulatedDisk::BeforeRead(const std::string& path, size_t& bytes) {
   Wait();
   const absl::MutexLock lock(&mutex_);
@@ -280,16 +300,17 @@ SimulatedDisk::Verdict SimulatedDisk::Judge(DiskOperation operation, const std::
   if (!has_power_) return {.error = EIO};
   counts_[static_cast<size_t>(operation)] += 1;
   counts_[static_cast<size_t>(DiskOperation::kAny)] += 1;
+  if (IsChange(operation)) counts_[static_cast<size_t>(DiskOperation::kAnyChange)] += 1;
   Verdict verdict;
   for (auto& [fault, matches] : faults_) {
-    if (fault.operation != DiskOperation::kAny && fault.operation != operation) continue;
+    if (!Covers(fault.operation, operation)) continue;
     if (!absl::StrContains(path, fault.path_part)) continue;
     matches += 1;
     if (matches != fault.nth && !(fault.lasting && matches > fault.nth)) continue;
     if (fault.effect == FaultEffect::kPowerLoss) has_power_ = false;
     const bool splits = operation == DiskOperation::kWrite || operation == DiskOperation::kRead;
     verdict.shorten = fault.effect == FaultEffect::kShort && splits;
-    verdict.error = fault.effect == FaultEffect::kNoSpace ? ENOSPC : EIO;
+    verdict.error = ErrnoOf(fault.effect);
   }
   return verdict;
 }

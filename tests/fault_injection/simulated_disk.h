@@ -34,12 +34,24 @@
 
 namespace eidetic::fault_injection {
 
-enum class DiskOperation { kRead, kWrite, kSync, kCreate, kRename, kDelete, kSyncDirectory, kAny };
+enum class DiskOperation {
+  kOpen,
+  kRead,
+  kWrite,
+  kSync,
+  kCreate,
+  kRename,
+  kDelete,
+  kSyncDirectory,
+  kAnyChange,  // all but kOpen and kRead
+  kAny
+};
 
 enum class FaultEffect {
   kError,      // EIO, nothing is done
   kShort,      // half of it is done; a write then fails with EIO, a read does not tell
   kNoSpace,    // ENOSPC, nothing is done
+  kReadOnly,   // EROFS, nothing is done
   kPowerLoss,  // LosePower() before it is done
 };
 
@@ -109,6 +121,8 @@ class SimulatedDisk {
   // A file, or an empty directory.
   int Delete(const std::string& path);
   int SyncDirectory(const std::string& path);
+  // Before an opening for reading.
+  int BeforeOpen(const std::string& path);
   // Before a read of `bytes`, which it may lessen.
   int BeforeRead(const std::string& path, size_t& bytes);
 
@@ -143,7 +157,7 @@ class SimulatedDisk {
   absl::Duration latency_ ABSL_GUARDED_BY(mutex_);
   std::optional<uint64_t> free_bytes_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::pair<Fault, uint64_t>> faults_ ABSL_GUARDED_BY(mutex_);  // and matches so far
-  std::array<uint64_t, 8> counts_ ABSL_GUARDED_BY(mutex_) = {};
+  std::array<uint64_t, 9> counts_ ABSL_GUARDED_BY(mutex_) = {};
   std::map<std::string, std::shared_ptr<FileState>> states_ ABSL_GUARDED_BY(mutex_);
   std::vector<EntryChange> changes_ ABSL_GUARDED_BY(mutex_);
   uint64_t trashed_ ABSL_GUARDED_BY(mutex_) = 0;

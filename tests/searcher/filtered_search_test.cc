@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "tests/searcher/test_query.h"
 #include "tests/storage/test_library.h"
 
 namespace eidetic::searcher {
@@ -65,12 +66,13 @@ class FilteredSearchTest : public ::testing::Test {
       }
       ASSERT_EQ(engine_->status().kind, IndexKind::kHnsw);
     }
-    search_ = std::make_unique<FilteredSearch>(library_.get(), engine_.get(), AttributeIndexOptions{});
+    attributes_ = std::make_unique<AttributeIndex>(library_.get(), AttributeIndexOptions{});
+    search_ = std::make_unique<FilteredSearch>(engine_.get(), attributes_.get());
   }
 
   FilteredMatches Search(const std::vector<float>& query, const std::string& filter,
                          VectorSearchOptions options = {.limit = kLimit}) {
-    auto matches = search_->SearchImages(query, *CompileFilter(filter), options, {});
+    auto matches = search_->SearchImages(OfTestModel(query), *CompileFilter(filter), options, {});
     EXPECT_TRUE(matches.ok()) << matches.status();
     return matches.ok() ? *std::move(matches) : FilteredMatches();
   }
@@ -78,6 +80,7 @@ class FilteredSearchTest : public ::testing::Test {
   storage::TestFolder folder_;
   std::unique_ptr<storage::Library> library_;
   std::unique_ptr<SearchEngine> engine_;
+  std::unique_ptr<AttributeIndex> attributes_;
   std::unique_ptr<FilteredSearch> search_;
 };
 
@@ -131,9 +134,10 @@ TEST_F(FilteredSearchTest, NothingThatPassesIsNoHitAndSaidSo) {
   EXPECT_EQ(none.decision.plan, QueryPlan::kNone);
   EXPECT_THAT(none.decision.reason, ::testing::HasSubstr("no photo passes the filter"));
   EXPECT_EQ(none.found.trace.last_sequence, library_->last_sequence());
-  EXPECT_EQ(
-      search_->SearchImages(std::vector<float>(3, 1.0F), *CompileFilter("iso > 1"), {}, {}).status().code(),
-      absl::StatusCode::kInvalidArgument)
+  EXPECT_EQ(search_->SearchImages(OfTestModel(std::vector<float>(3, 1.0F)), *CompileFilter("iso > 1"), {}, {})
+                .status()
+                .code(),
+            absl::StatusCode::kInvalidArgument)
       << "a wrong dimension is refused all the same";
 }
 

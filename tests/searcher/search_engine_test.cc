@@ -10,6 +10,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "tests/fault_injection/faulty_file_system.h"
+#include "tests/fault_injection/simulated_disk.h"
+#include "tests/searcher/test_query.h"
 #include "tests/storage/test_library.h"
 
 namespace eidetic::searcher {
@@ -47,7 +50,7 @@ class SearchEngineTest : public ::testing::Test {
   }
 
   std::string Nearest(const SearchEngine& engine, uint32_t number) {
-    const auto found = engine.SearchImages(UnitVector(number), {.limit = 1});
+    const auto found = engine.SearchImages(OfTestModel(UnitVector(number)), {.limit = 1});
     EXPECT_TRUE(found.ok()) << found.status();
     if (!found.ok() || found->neighbors.empty() || found->neighbors[0].score < 0.999F) return "";
     return *library_->GetAssetId(static_cast<storage::Ordinal>(found->neighbors[0].id));
@@ -59,7 +62,7 @@ class SearchEngineTest : public ::testing::Test {
 
 TEST_F(SearchEngineTest, AnEmptyLibraryAnswersNothingAndThenStarts) {
   const auto engine = Open();
-  EXPECT_THAT(engine->SearchImages(UnitVector(1), {})->neighbors, IsEmpty());
+  EXPECT_THAT(engine->SearchImages(OfTestModel(UnitVector(1)), {})->neighbors, IsEmpty());
   Put(1);
   ASSERT_TRUE(engine->CatchUp().ok());
   EXPECT_EQ(Nearest(*engine, 1), "a1");
@@ -72,14 +75,14 @@ TEST_F(SearchEngineTest, ALibraryWithoutAModelOpens) {
   auto engine = SearchEngine::Open(library->get(), {.follow_changes = false});
   ASSERT_TRUE(engine.ok()) << engine.status();
   EXPECT_EQ((*engine)->status().origin, "empty");
-  EXPECT_THAT((*engine)->SearchImages(UnitVector(1), {})->neighbors, IsEmpty());
+  EXPECT_THAT((*engine)->SearchImages(OfTestModel(UnitVector(1)), {})->neighbors, IsEmpty());
   ASSERT_TRUE((*library)->UseModel(storage::TestModel()).ok());
   storage::PutAsset put;
   put.asset_id = "x";
   put.embedding = UnitVector(1);
   ASSERT_TRUE(CommitOne(**library, put).ok());
   ASSERT_TRUE((*engine)->CatchUp().ok());
-  EXPECT_THAT((*engine)->SearchImages(UnitVector(1), {})->neighbors, SizeIs(1));
+  EXPECT_THAT((*engine)->SearchImages(OfTestModel(UnitVector(1)), {})->neighbors, SizeIs(1));
 }
 
 TEST_F(SearchEngineTest, FollowsPutsCaptionsAndDeletes) {
@@ -96,7 +99,7 @@ TEST_F(SearchEngineTest, FollowsPutsCaptionsAndDeletes) {
   EXPECT_EQ(Nearest(*engine, 30), "a30");
   EXPECT_EQ(Nearest(*engine, 6), "");
   EXPECT_EQ(engine->status().last_sequence, library_->last_sequence());
-  const auto captions = engine->SearchCaptions(UnitVector(1'000'300), {.limit = 1});
+  const auto captions = engine->SearchCaptions(OfTestModel(UnitVector(1'000'300)), {.limit = 1});
   ASSERT_THAT(captions->neighbors, SizeIs(1));
   EXPECT_EQ(library_->GetCaption(captions->neighbors[0].id)->record.text(), "new");
 }
@@ -167,6 +170,29 @@ TEST_F(SearchEngineTest, ADoubtfulSnapshotIsNeverServed) {
   EXPECT_EQ(engine->status().vectors, 1U);
 }
 
+// The old snapshot stays, searches go on, and the next attempt succeeds.
+TEST_F(SearchEngineTest, AFullDiskKeepsASnapshotFromBeingSavedAndNothingElse) {
+  fault_injection::SimulatedDisk disk(folder_ / "trash", 1);
+  fault_injection::FaultyFileSystem files(&disk);
+  Put(1);
+  {
+    const auto engine = Open({.follow_changes = false, .file_system = &files});
+    ASSERT_TRUE(engine->SaveSnapshot().ok());
+    Put(2);
+    ASSERT_TRUE(engine->CatchUp().ok());
+    disk.SetFreeBytes(0);
+    EXPECT_EQ(engine->SaveSnapshot().code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_EQ(Nearest(*engine, 2), "a2");
+  }
+  {
+    const auto engine = Open({.follow_changes = false, .file_system = &files});
+    EXPECT_EQ(engine->status().origin, "snapshot") << engine->status().origin_detail;
+    EXPECT_EQ(Nearest(*engine, 2), "a2");
+    disk.SetFreeBytes(std::nullopt);
+    EXPECT_TRUE(engine->SaveSnapshot().ok());
+  }
+}
+
 TEST_F(SearchEngineTest, ASnapshotAheadOfItsDatabaseProvesALoss) {
   for (uint32_t i = 0; i < 20; ++i) Put(i);
   // The library as a kill leaves it; then the log loses its end, and no seal says so.
@@ -199,7 +225,7 @@ TEST_F(SearchEngineTest, ASnapshotOfAnotherLibraryIsNotServed) {
   EXPECT_EQ((*engine)->status().origin, "rebuilt");
   EXPECT_EQ((*engine)->status().rejections.count, 1U);
   EXPECT_THAT((*engine)->status().rejections.last_reason, HasSubstr("another database"));
-  EXPECT_GT((*engine)->SearchImages(UnitVector(3), {.limit = 1})->neighbors[0].score, 0.999F);
+  EXPECT_GT((*engine)->SearchImages(OfTestModel(UnitVector(3)), {.limit = 1})->neighbors[0].score, 0.999F);
 }
 
 TEST_F(SearchEngineTest, ATrimmedLogLeadsToARebuild) {
@@ -226,8 +252,8 @@ TEST_F(SearchEngineTest, GrowsIntoAGraphWhileItServes) {
   }
   EXPECT_EQ(engine->status().kind, IndexKind::kHnsw);
   for (uint32_t i = 0; i < 300; ++i) EXPECT_EQ(Nearest(*engine, i), absl::StrCat("a", i));
-  EXPECT_EQ(engine->SearchImages(UnitVector(1), {})->trace.kind, IndexKind::kHnsw);
-  EXPECT_EQ(engine->SearchImages(UnitVector(1), {.exact = true})->trace.kind, IndexKind::kExact);
+  EXPECT_EQ(engine->SearchImages(OfTestModel(UnitVector(1)), {})->trace.kind, IndexKind::kHnsw);
+  EXPECT_EQ(engine->SearchImages(OfTestModel(UnitVector(1)), {.exact = true})->trace.kind, IndexKind::kExact);
 }
 
 TEST_F(SearchEngineTest, ManyReadersWhileWritersWrite) {
@@ -237,7 +263,7 @@ TEST_F(SearchEngineTest, ManyReadersWhileWritersWrite) {
   for (int r = 0; r < 3; ++r) {
     readers.emplace_back([&] {
       while (!stop) {
-        const auto found = engine->SearchImages(UnitVector(3), {.limit = 50});
+        const auto found = engine->SearchImages(OfTestModel(UnitVector(3)), {.limit = 50});
         ASSERT_TRUE(found.ok()) << found.status();
         for (size_t i = 1; i < found->neighbors.size(); ++i) {
           EXPECT_GE(found->neighbors[i - 1].score, found->neighbors[i].score);

@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <memory>
-#include <span>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -22,7 +21,7 @@ class SlowEngine final : public SearchEngine {
   explicit SlowEngine(std::unique_ptr<SearchEngine> engine) : engine_(std::move(engine)) {}
 
   absl::StatusOr<searcher::ImageMatches> SearchImages(
-      std::span<const float> query, const searcher::VectorSearchOptions& options) const override {
+      const searcher::QueryVector& query, const searcher::VectorSearchOptions& options) const override {
     if (hold) {
       if (!began.HasBeenNotified()) began.Notify();
       go_on.WaitForNotification();
@@ -30,10 +29,12 @@ class SlowEngine final : public SearchEngine {
     return engine_->SearchImages(query, options);
   }
   absl::StatusOr<searcher::CaptionMatches> SearchCaptions(
-      std::span<const float> query, const searcher::VectorSearchOptions& options) const override {
+      const searcher::QueryVector& query, const searcher::VectorSearchOptions& options) const override {
     return engine_->SearchCaptions(query, options);
   }
   absl::Status CatchUp() override { return engine_->CatchUp(); }
+  void StartFollowing() override { engine_->StartFollowing(); }
+  void StopFollowing() override { engine_->StopFollowing(); }
   absl::Status SaveSnapshot() override { return engine_->SaveSnapshot(); }
   searcher::SearchEngineStatus status() const override { return engine_->status(); }
 
@@ -52,9 +53,9 @@ TEST(ConfidenceTest, SearchesUseTheLastOneWhileANewOneIsMade) {
   auto opened = SearchEngine::Open(library->get(), {.follow_changes = false});
   ASSERT_TRUE(opened.ok()) << opened.status();
   SlowEngine engine(*std::move(opened));
-  ModelSession model(library->get(), {.folder = TestModelFolder()});
+  ModelSession model(library->get(), nullptr, {.folder = TestModelFolder()});
   ASSERT_TRUE(model.UseWithLibrary().ok());
-  const int dimension = model.Dimension().value();
+  const int dimension = (*model.Encoder())->dimension();
   const auto put_photos = [&](int from, int to) {
     for (int i = from; i < to; ++i) {
       storage::PutAsset put;
@@ -65,7 +66,7 @@ TEST(ConfidenceTest, SearchesUseTheLastOneWhileANewOneIsMade) {
     }
     ASSERT_TRUE(engine.CatchUp().ok());
   };
-  Confidence confidence(library->get(), &engine, &model);
+  Confidence confidence(library->get(), &engine, &model, nullptr, nullptr);
   put_photos(0, 10);
   const auto first = confidence.Current({});
   ASSERT_TRUE(first.ok()) << first.status();

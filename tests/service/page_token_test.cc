@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "absl/strings/escaping.h"
 #include "eidetic/service/v1/page_token.pb.h"
 
 namespace eidetic::service {
@@ -51,6 +52,19 @@ TEST(PageTokenTest, ForeignTokensAreRefused) {
   for (const std::string& garbage : {std::string("x"), std::string("!!!!"), std::string(100'000, 'A'),
                                      token.substr(0, 10), token + "AAAA"}) {
     EXPECT_FALSE(codec.Decode(garbage, decoded).ok());
+  }
+}
+
+TEST(PageTokenTest, NewerOnesAreToldApart) {
+  const PageTokenCodec codec("key");
+  std::string bytes;
+  ASSERT_TRUE(absl::WebSafeBase64Unescape(codec.Encode(SomePage()).value(), &bytes));
+  bytes[0] = 7;
+  SearchPageToken decoded;
+  const absl::Status status = codec.Decode(absl::WebSafeBase64Escape(bytes), decoded);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  for (const char* part : {"version 7", "version 1", "first page"}) {
+    EXPECT_NE(status.message().find(part), absl::string_view::npos) << status;
   }
 }
 

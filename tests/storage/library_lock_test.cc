@@ -2,10 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
@@ -15,6 +17,7 @@ namespace eidetic::storage {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(LibraryLockTest, TheSecondOneLearnsWhoHoldsIt) {
   const TestFolder folder;
@@ -61,6 +64,64 @@ TEST(LibraryLockTest, AKilledHolderLetsGo) {
   EXPECT_TRUE(LibraryLock::Acquire(folder.path(), "index", "").ok());
   close(ready[0]);
   close(ready[1]);
+}
+
+TEST(LibraryLockTest, ReadersShareItAndKeepAWriterOut) {
+  const TestFolder folder;
+  // Nothing to lock, and nothing is made.
+  auto none = LibraryLock::AcquireShared(folder.path());
+  ASSERT_TRUE(none.ok()) << none.status();
+  EXPECT_EQ(*none, nullptr);
+  EXPECT_FALSE(std::filesystem::exists(folder / "LOCK"));
+
+  std::ofstream(folder / "LOCK") << R"({"pid":1,"command":"serve","address":"x"})";
+  auto first = LibraryLock::AcquireShared(folder.path());
+  auto second = LibraryLock::AcquireShared(folder.path());
+  ASSERT_TRUE(first.ok() && second.ok()) << first.status() << second.status();
+  ASSERT_NE(*first, nullptr);
+  EXPECT_FALSE(LibraryLock::ReadHolder(folder.path())->has_value());
+  const auto writer = LibraryLock::Acquire(folder.path(), "index", "");
+  EXPECT_TRUE(absl::IsUnavailable(writer.status()));
+  EXPECT_THAT(std::string(writer.status().message()), HasSubstr("is being read by another process"));
+  EXPECT_THAT(std::string(writer.status().message()), Not(HasSubstr("serve")));
+  first->reset();
+  second->reset();
+  auto alone = LibraryLock::Acquire(folder.path(), "index", "");
+  ASSERT_TRUE(alone.ok()) << alone.status();
+  const auto reader = LibraryLock::AcquireShared(folder.path());
+  EXPECT_TRUE(absl::IsUnavailable(reader.status()));
+  EXPECT_THAT(std::string(reader.status().message()), HasSubstr(absl::StrCat("process ", getpid())));
+}
+
+TEST(LibraryLockTest, WhoEndsLeavesNoName) {
+  const TestFolder folder;
+  { ASSERT_TRUE(LibraryLock::Acquire(folder.path(), "serve", "127.0.0.1:1").ok()); }
+  EXPECT_EQ(std::filesystem::file_size(folder / "LOCK"), 0U);
+}
+
+TEST(LibraryLockTest, ADeletedFileIsNotTheLock) {
+  const TestFolder folder;
+  const auto first = LibraryLock::Acquire(folder.path(), "serve", "");
+  ASSERT_TRUE(first.ok());
+  std::filesystem::remove(folder / "LOCK");
+  // Whoever comes now has the new file; RocksDB's own lock keeps it out.
+  EXPECT_TRUE(LibraryLock::Acquire(folder.path(), "index", "").ok());
+}
+
+TEST(LibraryLockTest, WhatIsInItsPlaceIsNamed) {
+  const TestFolder folder;
+  std::filesystem::create_directory(folder / "LOCK");
+  EXPECT_FALSE(LibraryLock::ReadHolder(folder.path())->has_value());
+  EXPECT_TRUE(LibraryLock::Acquire(folder.path(), "index", "").ok());
+  std::filesystem::remove(folder / "LOCK");
+  std::filesystem::create_directories(folder / "LOCK/something");
+  const auto folder_in_place = LibraryLock::Acquire(folder.path(), "index", "");
+  EXPECT_TRUE(absl::IsFailedPrecondition(folder_in_place.status())) << folder_in_place.status();
+  std::filesystem::remove_all(folder / "LOCK");
+  ASSERT_EQ(mkfifo((folder / "LOCK").c_str(), 0600), 0);
+  const auto pipe_in_place = LibraryLock::Acquire(folder.path(), "index", "");
+  EXPECT_TRUE(absl::IsFailedPrecondition(pipe_in_place.status())) << pipe_in_place.status();
+  EXPECT_FALSE(LibraryLock::ReadHolder(folder.path())->has_value());
 }
 
 TEST(LibraryLockTest, AMissingFolderIsAnError) {

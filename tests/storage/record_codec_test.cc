@@ -42,6 +42,9 @@ TEST(RecordCodecTest, ANewerVersionIsSaidToBeOne) {
   std::string frame = EncodeFrame("key", "payload");
   frame[0] = 2;
   EXPECT_TRUE(absl::IsFailedPrecondition(DecodeFrame("key", frame).status()));
+  // Damage is not taken for a newer version.
+  frame[3] ^= 1;
+  EXPECT_TRUE(absl::IsDataLoss(DecodeFrame("key", frame).status()));
 }
 
 TEST(RecordCodecTest, EmbeddingsKeepOwnerAndValues) {

@@ -22,6 +22,7 @@
 #include "tests/fault_injection/faulty_env.h"
 #include "tests/fault_injection/faulty_file_system.h"
 #include "tests/fault_injection/simulated_disk.h"
+#include "tests/stress/generation_operations.h"
 #include "tests/stress/journal.h"
 #include "tests/stress/library_check.h"
 #include "tests/stress/operations.h"
@@ -47,7 +48,7 @@ class Cycle {
   void Run() {
     const absl::Status status = OpenCheckAndWork();
     if (!status.ok() && !power_lost()) Complain(status.ToString());
-    engine_.reset();
+    searches_.Set(nullptr);
     library_.reset();
     if (options_.crash != Crash::kPowerLoss) return;
     disk_.LosePower();
@@ -66,21 +67,26 @@ class Cycle {
       open.file_system = engine.file_system = &files_;
     }
     EIDETIC_ASSIGN_OR_RETURN(library_, storage::Library::Open(options_.directory + "/library", open));
-    storage::v1::GenerationRecord model;
-    model.set_model_name("oracle");
-    model.set_model_fingerprint("0racle");
-    model.set_dimension(kDimension);
-    EIDETIC_RETURN_IF_ERROR(library_->UseModel(model));
-    EIDETIC_ASSIGN_OR_RETURN(engine_, searcher::SearchEngine::Open(library_.get(), engine));
+    if (absl::IsNotFound(library_->ActiveGeneration().status())) {
+      EIDETIC_RETURN_IF_ERROR(library_->UseModel(ModelRecord(0)));
+    }
+    auto searched = std::make_shared<SearchedGeneration>();
+    EIDETIC_ASSIGN_OR_RETURN(searched->generation, library_->OpenGeneration(0));
+    engine.generation = searched->generation;
+    EIDETIC_ASSIGN_OR_RETURN(searched->engine, searcher::SearchEngine::Open(library_.get(), engine));
+    searches_.Set(searched);
+    // Without the generation, which must not outlive the library.
+    engine_options_ = engine;
+    engine_options_.generation = nullptr;
     EIDETIC_ASSIGN_OR_RETURN(journal_, Journal::Open(options_.directory + "/journal", options_.writers));
-    CheckResult result = CheckLibrary(*library_, *engine_, journal_->writers(), random_);
+    CheckResult result = CheckLibrary(*library_, *searched->engine, *journal_, random_);
     // Reading needs power too.
     if (power_lost()) return absl::OkStatus();
     for (std::string& complaint : result.complaints) Complain(std::move(complaint));
     if (!result.complaints.empty()) return absl::OkStatus();
     uint64_t acknowledged = 0;
     for (const WriterJournal& writer : journal_->writers()) acknowledged += writer.acknowledged;
-    EIDETIC_RETURN_IF_ERROR(journal_->Checkpoint(result.states));
+    EIDETIC_RETURN_IF_ERROR(journal_->Checkpoint(result.states, result.active_generation));
     Report(absl::StrCat("checked ", acknowledged, " ", result.pending_there, " ", result.pending_absent));
     if (options_.crash != Crash::kNone) Work(result.states);
     return absl::OkStatus();
@@ -133,7 +139,8 @@ class Cycle {
 
   void Write(size_t number, const WriterState& state) {
     Worker worker{.library = *library_,
-                  .engine = *engine_,
+                  .searches = searches_,
+                  .engine_options = engine_options_,
                   .journal = *journal_,
                   .number = number,
                   .writers = options_.writers,
@@ -157,7 +164,7 @@ class Cycle {
       const uint64_t drawn = random() % 64;
       const std::string complaint = drawn == 0  ? CheckVerify(*library_)
                                     : drawn < 8 ? CheckView(*library_)
-                                                : CheckSearch(*library_, *engine_, random);
+                                                : CheckSearch(*searches_.Get(), random);
       if (complaint.empty()) continue;
       if (!power_lost()) {
         Complain(absl::StrCat("reader ", number, ": ", complaint));
@@ -187,7 +194,9 @@ class Cycle {
   std::unique_ptr<rocksdb::Env> env_ = fault_injection::NewFaultyEnv(&disk_);
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<storage::Library> library_;
-  std::unique_ptr<searcher::SearchEngine> engine_;
+  // Borrows the library: given up before it.
+  SearchSlot searches_;
+  searcher::SearchEngineOptions engine_options_;
   absl::Mutex report_mutex_;
   std::atomic<bool> stop_ = false;
   std::atomic<bool> disk_fails_ = false;

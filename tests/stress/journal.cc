@@ -63,7 +63,18 @@ absl::Status Journal::ReadLine(absl::string_view line) {
       uint32_t& last = writer.state.last_version[step->asset];
       last = std::max(last, step->version);
     }
+  } else if (parts[0] == "switch" || parts[0] == "active") {
+    if (!absl::SimpleAtoi(rest, parts[0] == "switch" ? &switches_.maybe : &switches_.active))
+      return malformed;
+  } else if (parts[0] == "switched") {
+    switches_ = {.active = switches_.maybe, .maybe = 0};
+    ForgetDoubts(line_);
+  } else if (parts[0] == "switch-refused") {
+    switches_.maybe = 0;
+  } else if (parts[0] == "switch-in-doubt") {
+    // Whatever is acknowledged from now on says that it is not there.
   } else if (parts[0] == "done") {
+    switches_.maybe = 0;
     for (const Step& step : writer.pending) ApplyStep(writer.state, step);
     writer.pending.clear();
     writer.acknowledged += 1;
@@ -112,6 +123,17 @@ absl::Status Journal::End(size_t writer, Outcome outcome) {
   return Append(absl::StrCat(word, writer));
 }
 
+absl::Status Journal::BeginSwitch(size_t writer, uint64_t generation) {
+  return Append(absl::StrCat("switch ", writer, " ", generation));
+}
+
+absl::Status Journal::EndSwitch(size_t writer, Outcome outcome) {
+  const char* word = outcome == Outcome::kDone      ? "switched "
+                     : outcome == Outcome::kRefused ? "switch-refused "
+                                                    : "switch-in-doubt ";
+  return Append(absl::StrCat(word, writer));
+}
+
 // One write, so that a line is there or, at the end, cut off. The system keeps
 // it when this process is killed; the power that fails is simulated.
 absl::Status Journal::Append(const std::string& line) {
@@ -120,8 +142,8 @@ absl::Status Journal::Append(const std::string& line) {
   return absl::ErrnoToStatus(errno, absl::StrCat("writing ", path_));
 }
 
-absl::Status Journal::Checkpoint(const std::vector<WriterState>& states) {
-  std::string text;
+absl::Status Journal::Checkpoint(const std::vector<WriterState>& states, uint64_t active_generation) {
+  std::string text = absl::StrCat("active 0 ", active_generation, "\n");
   for (size_t writer = 0; writer < states.size(); ++writer) {
     for (const auto& [asset, version] : states[writer].last_version) {
       absl::StrAppend(&text, "version ", writer, " ", asset, " ", version, "\n");
@@ -134,6 +156,7 @@ absl::Status Journal::Checkpoint(const std::vector<WriterState>& states) {
   close(file_);
   file_ = open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
   if (file_ < 0) return absl::ErrnoToStatus(errno, absl::StrCat("opening ", path_));
+  switches_ = {.active = active_generation, .maybe = 0};
   for (size_t writer = 0; writer < states.size(); ++writer) {
     writers_[writer] = {.state = states[writer], .pending = {}, .in_doubt = {}, .acknowledged = 0};
   }

@@ -43,6 +43,15 @@ struct WriterJournal {
   uint64_t acknowledged = 0;
 };
 
+// What the journal says of switches between generations: all that is certain, and
+// what else may be.
+struct SwitchJournal {
+  // Number of the generation that is in use; 0: none was switched to yet.
+  uint64_t active = 0;
+  // Of a switch that was under way or in doubt; 0: there is none.
+  uint64_t maybe = 0;
+};
+
 class Journal {
  public:
   // Reads what is there, for `writers` writers. kDataLoss: the journal itself is
@@ -54,11 +63,15 @@ class Journal {
 
   // As of Open or the last Checkpoint.
   const std::vector<WriterJournal>& writers() const { return writers_; }
+  const SwitchJournal& switches() const { return switches_; }
 
   absl::Status Begin(size_t writer, const std::vector<Step>& steps);
   absl::Status End(size_t writer, Outcome outcome);
+  // Around a switch to another generation; while nobody commits.
+  absl::Status BeginSwitch(size_t writer, uint64_t generation);
+  absl::Status EndSwitch(size_t writer, Outcome outcome);
   // Starts the journal anew from what was found in the library.
-  absl::Status Checkpoint(const std::vector<WriterState>& states);
+  absl::Status Checkpoint(const std::vector<WriterState>& states, uint64_t active_generation);
 
  private:
   Journal(std::string path, size_t writers) : path_(std::move(path)), writers_(writers), lines_(writers) {}
@@ -77,6 +90,7 @@ class Journal {
   const std::string path_;
   int file_ = -1;
   std::vector<WriterJournal> writers_;
+  SwitchJournal switches_;
   std::vector<Lines> lines_;
   uint64_t line_ = 0;
 };

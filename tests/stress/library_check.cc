@@ -110,11 +110,14 @@ class Checker {
   Checker(const storage::Library& library, searcher::SearchEngine& engine, std::mt19937_64& random)
       : library_(library), engine_(engine), random_(random) {}
 
-  CheckResult Run(const std::vector<WriterJournal>& journal) {
+  CheckResult Run(const Journal& journal) {
     if (std::string faults = CheckVerify(library_); !faults.empty()) Complain(std::move(faults));
-    result_.states.resize(journal.size());
+    result_.states.resize(journal.writers().size());
     Note(ReadAll());
-    for (size_t writer = 0; writer < journal.size(); ++writer) Compare(writer, journal[writer]);
+    for (size_t writer = 0; writer < journal.writers().size(); ++writer) {
+      Compare(writer, journal.writers()[writer]);
+    }
+    Note(CompareGenerations(journal.switches()));
     Note(CompareCounts());
     Note(CompareIndex());
     return std::move(result_);
@@ -170,6 +173,56 @@ class Checker {
                           "; under way: ", Told(journal.pending), "; in doubt: ", Told(journal.in_doubt)));
   }
 
+  // The one in use is that of the last switch, and every row is of its generation's
+  // model and of its asset as it is.
+  absl::Status CompareGenerations(const SwitchJournal& switches) {
+    EIDETIC_ASSIGN_OR_RETURN(const storage::v1::GenerationRecord active, library_.ActiveGeneration());
+    result_.active_generation = active.number();
+    if (switches.active != 0 && active.number() != switches.active && active.number() != switches.maybe) {
+      Complain(absl::StrCat("generation ", active.number(), " is in use; the last switch was to ",
+                            switches.active, ", under way was one to ", switches.maybe));
+    }
+    EIDETIC_ASSIGN_OR_RETURN(const auto generations, library_.ListGenerations());
+    for (const storage::GenerationStatus& status : generations) {
+      EIDETIC_ASSIGN_OR_RETURN(const auto generation, library_.OpenGeneration(status.record.number()));
+      EIDETIC_RETURN_IF_ERROR(CheckRows(*generation));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckRows(const storage::Generation& generation) {
+    const std::optional<Model> model = ModelOf(generation.model_fingerprint());
+    const auto wrong = [&](const std::string& what) {
+      Complain(absl::StrCat("generation ", generation.number(), " holds for ", what,
+                            " the vector of something else"));
+    };
+    const auto view = generation.NewView();
+    EIDETIC_RETURN_IF_ERROR(
+        view->ForEachEmbedding([&](storage::Ordinal ordinal, std::span<const float> vector) {
+          const std::optional<VectorOwner> owner = OwnerOf(vector);
+          const auto name = names_.find(ordinal);
+          if (!owner.has_value() || name == names_.end() || owner->is_caption || owner->model != model ||
+              owner->asset != name->second || owner->number != StateOf(name->second).version) {
+            wrong(absl::StrCat("row ", ordinal));
+          }
+          return absl::OkStatus();
+        }));
+    return view->ForEachCaptionEmbedding(
+        [&](storage::CaptionId id, std::span<const float> vector) -> absl::Status {
+          const std::optional<VectorOwner> owner = OwnerOf(vector);
+          EIDETIC_ASSIGN_OR_RETURN(const storage::CaptionEntry caption, library_.GetCaption(id));
+          if (!owner.has_value() || !owner->is_caption || owner->model != model ||
+              caption.record.text() != CaptionText(owner->asset, owner->number)) {
+            wrong(absl::StrCat("caption ", id));
+          }
+          return absl::OkStatus();
+        });
+  }
+
+  const AssetState& StateOf(uint32_t number) {
+    return result_.states[number % result_.states.size()].assets[number];
+  }
+
   absl::Status CompareCounts() {
     EIDETIC_ASSIGN_OR_RETURN(const storage::LibraryCounts counts, library_.Counts());
     if (counts.assets != names_.size() || counts.paths != paths_ || counts.captions != captions_) {
@@ -196,7 +249,8 @@ class Checker {
     }
     std::map<uint64_t, std::vector<float>> images;
     std::map<uint64_t, std::vector<float>> captions;
-    const auto view = library_.NewView();
+    EIDETIC_ASSIGN_OR_RETURN(const auto generation, library_.OpenGeneration(0));
+    const auto view = generation->NewView();
     EIDETIC_RETURN_IF_ERROR(
         view->ForEachEmbedding([&](storage::Ordinal ordinal, std::span<const float> vector) {
           images[ordinal].assign(vector.begin(), vector.end());
@@ -215,10 +269,12 @@ class Checker {
       for (const bool exact : {true, false}) {
         const searcher::VectorSearchOptions options{.limit = images.size() + captions.size() + 8,
                                                     .exact = exact};
-        EIDETIC_ASSIGN_OR_RETURN(const auto found_images, engine_.SearchImages(query, options));
+        EIDETIC_ASSIGN_OR_RETURN(const auto found_images,
+                                 engine_.SearchImages({generation->model_fingerprint(), query}, options));
         CompareHits("photos", query, images, found_images.neighbors,
                     found_images.trace.kind == searcher::IndexKind::kExact);
-        EIDETIC_ASSIGN_OR_RETURN(const auto found_captions, engine_.SearchCaptions(query, options));
+        EIDETIC_ASSIGN_OR_RETURN(const auto found_captions,
+                                 engine_.SearchCaptions({generation->model_fingerprint(), query}, options));
         CompareHits("captions", query, captions, found_captions.neighbors,
                     found_captions.trace.kind == searcher::IndexKind::kExact);
       }
@@ -261,7 +317,7 @@ class Checker {
 }  // namespace
 
 CheckResult CheckLibrary(const storage::Library& library, searcher::SearchEngine& engine,
-                         const std::vector<WriterJournal>& journal, std::mt19937_64& random) {
+                         const Journal& journal, std::mt19937_64& random) {
   return Checker(library, engine, random).Run(journal);
 }
 
@@ -285,22 +341,26 @@ absl::StatusOr<bool> IsVisible(const storage::Library& library, const WriterStat
       absl::StrCat("a commit that failed is half there", Difference(before.assets, found)));
 }
 
-std::string CheckSearch(const storage::Library& library, const searcher::SearchEngine& engine,
-                        std::mt19937_64& random) {
+std::string CheckSearch(const SearchedGeneration& searched, std::mt19937_64& random) {
   const std::vector<float> query = RandomQuery(random);
-  const auto found = engine.SearchImages(query, {.limit = 5});
+  const storage::Generation& generation = *searched.generation;
+  const std::optional<Model> model = ModelOf(generation.model_fingerprint());
+  const auto found = searched.engine->SearchImages({generation.model_fingerprint(), query}, {.limit = 5});
   if (!found.ok()) return absl::StrCat("a search failed: ", found.status().ToString());
   for (const Neighbor& hit : found->neighbors) {
-    const auto vector = library.GetEmbedding(static_cast<storage::Ordinal>(hit.id));
-    if (absl::IsNotFound(vector.status())) continue;  // deleted meanwhile
+    const auto vector = generation.GetEmbedding(static_cast<storage::Ordinal>(hit.id));
+    // Deleted meanwhile, or changed while its generation stood by.
+    if (absl::IsNotFound(vector.status())) continue;
     if (!vector.ok()) return absl::StrCat("reading a hit failed: ", vector.status().ToString());
     const std::optional<VectorOwner> owner = OwnerOf(*vector);
-    if (!owner.has_value()) return absl::StrCat("row ", hit.id, " holds nobody's vector");
+    if (!owner.has_value() || owner->model != model) {
+      return absl::StrCat("row ", hit.id, " holds nobody's vector, or one of another model");
+    }
     const uint32_t newest = owner->number;
     bool known = false;
     for (uint32_t back = 0; back <= kVersionsBehind && back < newest && !known; ++back) {
-      known =
-          std::abs(Dot(query, AssetVector(owner->asset, newest - back)) - hit.score) < kScoreTolerance * 8;
+      known = std::abs(Dot(query, AssetVector(*model, owner->asset, newest - back)) - hit.score) <
+              kScoreTolerance * 8;
     }
     if (!known) {
       return absl::StrCat("a search gave ", AssetName(owner->asset), " (row ", hit.id, ") the score ",

@@ -11,6 +11,7 @@
 #include "proto/status_macros.h"
 #include "storage/backup.h"
 #include "storage/file_system.h"
+#include "tests/stress/generation_operations.h"
 #include "tests/stress/library_check.h"
 
 namespace eidetic::stress {
@@ -71,41 +72,6 @@ Step DrawDetach(Worker& worker) {
 
 Step DrawDelete(Worker& worker) { return {.kind = Step::Kind::kDelete, .asset = DrawAsset(worker)}; }
 
-// Commits and keeps journal and state in step with what became of it.
-absl::Status CommitSteps(Worker& worker, std::vector<Step> steps) {
-  std::vector<storage::Mutation> mutations;
-  std::vector<absl::StatusCode> expected;
-  WriterState after = worker.state;
-  for (Step& step : steps) {
-    if (step.kind == Step::Kind::kPut) step.version = ++after.last_version[step.asset];
-    mutations.push_back(MakeMutation(step));
-    expected.push_back(ApplyStep(after, step));
-  }
-  EIDETIC_RETURN_IF_ERROR(worker.journal.Begin(worker.number, steps));
-  const auto results = worker.library.Commit(std::move(mutations));
-  if (!results.ok()) {
-    if (!worker.disk_fails()) {
-      return absl::DataLossError(absl::StrCat("failed on a good disk: ", results.status().ToString()));
-    }
-    EIDETIC_ASSIGN_OR_RETURN(const bool visible, IsVisible(worker.library, worker.state, steps));
-    if (visible && after.assets != worker.state.assets) {
-      return absl::DataLossError(
-          absl::StrCat("a commit failed and is there all the same: ", results.status().ToString()));
-    }
-    worker.state.last_version = after.last_version;
-    return worker.journal.End(worker.number,
-                              storage::MayBeKept(results.status()) ? Outcome::kInDoubt : Outcome::kRefused);
-  }
-  for (size_t i = 0; i < steps.size(); ++i) {
-    if ((*results)[i].code() == expected[i]) continue;
-    return absl::DataLossError(absl::StrCat("the answer to \"", ToText(steps[i]), "\" was ",
-                                            (*results)[i].ToString(), ", not ",
-                                            absl::StatusCodeToString(expected[i])));
-  }
-  worker.state = std::move(after);
-  return worker.journal.End(worker.number, Outcome::kDone);
-}
-
 template <Step (*draw)(Worker&)>
 absl::Status CommitOne(Worker& worker) {
   return CommitSteps(worker, {draw(worker)});
@@ -124,7 +90,9 @@ absl::Status CommitSeveral(Worker& worker) {
 // Neither changes what the library holds, so an error is the disk's affair: the
 // next commit shows whether it is well.
 absl::Status SaveSnapshot(Worker& worker) {
-  worker.engine.SaveSnapshot().IgnoreError();
+  // One engine at a time writes snapshots: none is put in its place meanwhile.
+  const absl::ReaderMutexLock gate(&worker.searches.gate);
+  worker.searches.Get()->engine->SaveSnapshot().IgnoreError();
   return absl::OkStatus();
 }
 
@@ -194,9 +162,53 @@ constexpr std::array kOperations = {
     Operation{"save snapshot", 3, SaveSnapshot},
     Operation{"trim change log", 2, TrimChanges},
     Operation{"back up and restore", 1, BackUpAndRestore},
+    Operation{"fill generation", 10, FillGeneration},
+    Operation{"switch generation", 2, SwitchGeneration},
+    Operation{"drop generation", 1, DropGeneration},
 };
 
 }  // namespace
+
+absl::Status CommitSteps(Worker& worker, std::vector<Step> steps, absl::Status* failure) {
+  // No switch comes in between: what a commit of the model before gets then is the
+  // unit tests' affair.
+  const absl::ReaderMutexLock gate(&worker.searches.gate);
+  EIDETIC_ASSIGN_OR_RETURN(const auto generation, worker.library.ActiveGeneration());
+  const std::optional<Model> model = ModelOf(generation.model_fingerprint());
+  if (!model.has_value()) return absl::DataLossError("the library uses a model nobody gave it");
+  std::vector<storage::Mutation> mutations;
+  std::vector<absl::StatusCode> expected;
+  WriterState after = worker.state;
+  for (Step& step : steps) {
+    if (step.kind == Step::Kind::kPut) step.version = ++after.last_version[step.asset];
+    mutations.push_back(MakeMutation(step, *model));
+    expected.push_back(ApplyStep(after, step));
+  }
+  EIDETIC_RETURN_IF_ERROR(worker.journal.Begin(worker.number, steps));
+  const auto results = worker.library.Commit(std::move(mutations), generation.model_fingerprint());
+  if (!results.ok()) {
+    if (!worker.disk_fails()) {
+      return absl::DataLossError(absl::StrCat("failed on a good disk: ", results.status().ToString()));
+    }
+    EIDETIC_ASSIGN_OR_RETURN(const bool visible, IsVisible(worker.library, worker.state, steps));
+    if (visible && after.assets != worker.state.assets) {
+      return absl::DataLossError(
+          absl::StrCat("a commit failed and is there all the same: ", results.status().ToString()));
+    }
+    worker.state.last_version = after.last_version;
+    if (failure != nullptr) *failure = results.status();
+    return worker.journal.End(worker.number,
+                              storage::MayBeKept(results.status()) ? Outcome::kInDoubt : Outcome::kRefused);
+  }
+  for (size_t i = 0; i < steps.size(); ++i) {
+    if ((*results)[i].code() == expected[i]) continue;
+    return absl::DataLossError(absl::StrCat("the answer to \"", ToText(steps[i]), "\" was ",
+                                            (*results)[i].ToString(), ", not ",
+                                            absl::StatusCodeToString(expected[i])));
+  }
+  worker.state = std::move(after);
+  return worker.journal.End(worker.number, Outcome::kDone);
+}
 
 absl::Status RunOperation(Worker& worker) {
   uint32_t total = 0;

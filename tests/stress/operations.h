@@ -1,8 +1,8 @@
 // The mix of operations that writers run. An operation is one row of the table
-// in operations.cc: a name, a weight, a function. To add one (a generation
-// switch, a backup), write the function and add the row.
+// in operations.cc: a name, a weight, a function. To add one (a backup), write the
+// function and add the row. Those of generations are in generation_operations.h.
 //
-// A Worker belongs to one thread; library, engine and journal are shared.
+// A Worker belongs to one thread; library, searches and journal are shared.
 #ifndef EIDETIC_TESTS_STRESS_OPERATIONS_H_
 #define EIDETIC_TESTS_STRESS_OPERATIONS_H_
 
@@ -17,12 +17,15 @@
 #include "searcher/search_engine.h"
 #include "storage/library.h"
 #include "tests/stress/journal.h"
+#include "tests/stress/searched_generation.h"
 
 namespace eidetic::stress {
 
 struct Worker {
   storage::Library& library;
-  searcher::SearchEngine& engine;
+  SearchSlot& searches;
+  // For the engines that switches make.
+  searcher::SearchEngineOptions engine_options;
   Journal& journal;
   size_t number = 0;
   size_t writers = 1;
@@ -33,6 +36,11 @@ struct Worker {
 
   uint32_t Below(uint32_t limit) { return static_cast<uint32_t>(random() % limit); }
 };
+
+// Commits `steps` (versions are given here) and keeps journal and state in step
+// with what became of it. Errors as of RunOperation; a failure that was to be
+// expected is no error, `failure` tells it.
+absl::Status CommitSteps(Worker& worker, std::vector<Step> steps, absl::Status* failure = nullptr);
 
 // Runs one operation, drawn by the worker's own chances. kDataLoss: the library
 // broke a promise, the message says which. Other errors: the disk failed and

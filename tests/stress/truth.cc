@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -15,8 +16,8 @@ namespace eidetic::stress {
 namespace {
 
 constexpr std::array<const char*, 5> kKindNames = {"put", "attach", "detach", "captions", "delete"};
-constexpr float kMark = 0.3F;
-constexpr float kCaptionMark = -0.3F;
+// The first value of a vector, of each model; negative for captions.
+constexpr std::array<float, 2> kMarks = {0.3F, 0.25F};
 constexpr float kAssetScale = 4096;
 constexpr float kNumberScale = 65536;
 
@@ -36,7 +37,8 @@ std::vector<float> MakeVector(float mark, uint32_t asset, uint32_t number) {
   double used = 0;
   for (int i = 0; i < 3; ++i) used += static_cast<double>(vector[i]) * vector[i];
   double norm = 0;
-  uint64_t random = Mix((uint64_t{asset} << 32 | number) ^ (mark > 0 ? 0 : uint64_t{1} << 63));
+  uint64_t random = Mix((uint64_t{asset} << 32 | number) ^ (mark > 0 ? 0 : uint64_t{1} << 63) ^
+                        (std::abs(mark) == kMarks[0] ? 0 : uint64_t{1} << 31));
   for (size_t i = 3; i < vector.size(); ++i) {
     random = Mix(random);
     vector[i] = static_cast<float>(static_cast<double>(random >> 11) / (uint64_t{1} << 52) - 1);
@@ -112,13 +114,13 @@ absl::StatusCode ApplyStep(WriterState& state, const Step& step) {
   return absl::StatusCode::kOk;
 }
 
-storage::Mutation MakeMutation(const Step& step) {
+storage::Mutation MakeMutation(const Step& step, Model model) {
   std::vector<storage::CaptionSet> sets;
   if (step.source != 0) {
     storage::CaptionSet& set = sets.emplace_back();
     set.source = static_cast<eidetic::v1::CaptionSource>(step.source);
     for (const uint32_t caption : step.captions) {
-      set.captions.push_back({CaptionText(step.asset, caption), CaptionVector(step.asset, caption)});
+      set.captions.push_back({CaptionText(step.asset, caption), CaptionVector(model, step.asset, caption)});
     }
   }
   const std::string id = AssetName(step.asset);
@@ -128,7 +130,7 @@ storage::Mutation MakeMutation(const Step& step) {
     case Step::Kind::kPut: {
       storage::PutAsset put{
           .asset_id = id, .record = {}, .path = path, .embedding = {}, .caption_sets = sets};
-      put.embedding = AssetVector(step.asset, step.version);
+      put.embedding = AssetVector(model, step.asset, step.version);
       put.record.set_put_by_client(step.put_by_client);
       (*put.record.mutable_attributes())["version"] = absl::StrCat(step.version);
       return put;
@@ -150,22 +152,39 @@ std::string PathName(uint32_t path) { return absl::StrCat("/photos/", path); }
 std::string CaptionText(uint32_t asset, uint32_t caption) {
   return absl::StrCat("caption ", caption, " of ", asset);
 }
+std::optional<uint32_t> ParseCaptionText(absl::string_view text, uint32_t asset) {
+  const std::string suffix = absl::StrCat(" of ", asset);
+  if (!absl::ConsumeSuffix(&text, suffix)) return std::nullopt;
+  return ParseNamed(text, "caption ");
+}
 std::optional<uint32_t> ParseAssetName(absl::string_view name) { return ParseNamed(name, "asset-"); }
 std::optional<uint32_t> ParsePathName(absl::string_view name) { return ParseNamed(name, "/photos/"); }
 
-std::vector<float> AssetVector(uint32_t asset, uint32_t version) { return MakeVector(kMark, asset, version); }
-std::vector<float> CaptionVector(uint32_t asset, uint32_t caption) {
-  return MakeVector(kCaptionMark, asset, caption);
+std::vector<float> AssetVector(Model model, uint32_t asset, uint32_t version) {
+  return MakeVector(kMarks[model], asset, version);
+}
+std::vector<float> CaptionVector(Model model, uint32_t asset, uint32_t caption) {
+  return MakeVector(-kMarks[model], asset, caption);
+}
+
+std::optional<Model> ModelOf(absl::string_view fingerprint) {
+  for (Model model = 0; model < std::size(kFingerprints); ++model) {
+    if (fingerprint == kFingerprints[model]) return model;
+  }
+  return std::nullopt;
 }
 
 std::optional<VectorOwner> OwnerOf(std::span<const float> vector) {
-  if (vector.size() != kDimension || std::abs(vector[0]) != kMark) return std::nullopt;
+  if (vector.size() != kDimension) return std::nullopt;
+  const auto mark = std::find(kMarks.begin(), kMarks.end(), std::abs(vector[0]));
+  if (mark == kMarks.end()) return std::nullopt;
   const VectorOwner owner{
+      .model = static_cast<Model>(mark - kMarks.begin()),
       .is_caption = vector[0] < 0,
       .asset = static_cast<uint32_t>(std::lround(vector[1] / vector[0] * kAssetScale) - 1),
       .number = static_cast<uint32_t>(std::lround(vector[2] / vector[0] * kNumberScale))};
-  const std::vector<float> whole =
-      owner.is_caption ? CaptionVector(owner.asset, owner.number) : AssetVector(owner.asset, owner.number);
+  const std::vector<float> whole = owner.is_caption ? CaptionVector(owner.model, owner.asset, owner.number)
+                                                    : AssetVector(owner.model, owner.asset, owner.number);
   if (!std::equal(whole.begin(), whole.end(), vector.begin())) return std::nullopt;
   return owner;
 }

@@ -1,6 +1,6 @@
 // What a library must hold, as a pure function of the steps that were done: the
 // oracle's side of the comparison. Vectors are functions of what they belong to
-// (asset and version, asset and caption), so that one that stands in a wrong
+// (model, asset and version; model, asset and caption), so that one that stands in a wrong
 // place tells so itself. Values; no threads of its own.
 //
 //   WriterState state;
@@ -24,6 +24,12 @@
 namespace eidetic::stress {
 
 inline constexpr int kDimension = 16;
+
+// Two models of the same dimension, so that only what is stored tells their
+// vectors apart.
+inline constexpr const char* kFingerprints[] = {"0racle", "0racle-the-second"};
+using Model = size_t;
+std::optional<Model> ModelOf(absl::string_view fingerprint);
 
 // Assets are numbers; writer W owns those with number % writers == W, and paths
 // likewise, so that writers do not meet in one.
@@ -58,19 +64,23 @@ struct Step {
 // answer with; not OK changes nothing.
 absl::StatusCode ApplyStep(WriterState& state, const Step& step);
 
-storage::Mutation MakeMutation(const Step& step);
+// With vectors of `model`.
+storage::Mutation MakeMutation(const Step& step, Model model);
 
 std::string AssetName(uint32_t asset);
 std::string PathName(uint32_t path);
 std::string CaptionText(uint32_t asset, uint32_t caption);
+// The number of an asset's caption with this text.
+std::optional<uint32_t> ParseCaptionText(absl::string_view text, uint32_t asset);
 std::optional<uint32_t> ParseAssetName(absl::string_view name);
 std::optional<uint32_t> ParsePathName(absl::string_view name);
 
-std::vector<float> AssetVector(uint32_t asset, uint32_t version);
-std::vector<float> CaptionVector(uint32_t asset, uint32_t caption);
+std::vector<float> AssetVector(Model model, uint32_t asset, uint32_t version);
+std::vector<float> CaptionVector(Model model, uint32_t asset, uint32_t caption);
 
 // Whose vector this is; nullopt when it is nobody's.
 struct VectorOwner {
+  Model model = 0;
   bool is_caption = false;
   uint32_t asset = 0;
   uint32_t number = 0;  // version or caption
