@@ -114,7 +114,13 @@ absl::Status Import(exchange::ImportFiles& files, const Interrupt& interrupt, v1
       ++done;
       if (item.problem.ok()) {
         request.mutable_portable_asset()->Swap(&item.asset);
-        request.set_model_fingerprint(files.header().model_fingerprint());
+        const std::string& fingerprint = files.header().model_fingerprint();
+        request.set_model_fingerprint(fingerprint);
+        v1::PortableAsset& asset = *request.mutable_portable_asset();
+        if (asset.has_embedding()) asset.mutable_embedding()->set_model_fingerprint(fingerprint);
+        for (v1::PortableCaption& caption : *asset.mutable_captions()) {
+          if (caption.has_embedding()) caption.mutable_embedding()->set_model_fingerprint(fingerprint);
+        }
         // The server ended the call; Finish tells why.
         if (!writer->Write(request)) return absl::OkStatus();
       } else {

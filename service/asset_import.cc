@@ -9,7 +9,6 @@
 #include "absl/time/time.h"
 #include "proto/status_macros.h"
 #include "service/bounded_text.h"
-#include "service/portable_asset.h"
 
 namespace eidetic::service {
 namespace {
@@ -36,8 +35,8 @@ absl::Status AssetImport::Add(const eidetic::v1::AssetInput& input) {
   return Queue(input.asset_id(), writer_->Prepare(input, "asset", cancellation_));
 }
 
-absl::Status AssetImport::Add(const eidetic::v1::PortableAsset& asset, int dimension) {
-  return Queue(asset.asset_id(), PreparePortableAsset(asset, dimension, "portable_asset"));
+absl::Status AssetImport::Add(const eidetic::v1::PortableAsset& asset) {
+  return Queue(asset.asset_id(), writer_->Prepare(asset, "portable_asset"));
 }
 
 absl::Status AssetImport::Queue(const std::string& asset_id, absl::StatusOr<PendingAsset> pending) {

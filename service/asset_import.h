@@ -37,8 +37,8 @@ class AssetImport {
   // A bad item is noted and skipped. Waits while too much is in flight. An error
   // means that the import cannot go on.
   absl::Status Add(const eidetic::v1::AssetInput& input);
-  // The same for an asset of another library; `dimension` is the library's.
-  absl::Status Add(const eidetic::v1::PortableAsset& asset, int dimension);
+  // The same for an asset of another library.
+  absl::Status Add(const eidetic::v1::PortableAsset& asset);
 
   // Waits until everything is written.
   absl::StatusOr<eidetic::v1::ImportAssetsResponse> Finish();

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "indexer/asset_facts.h"
 #include "proto/status_macros.h"
+#include "service/portable_asset.h"
 #include "service/request_validation.h"
 
 namespace eidetic::service {
@@ -46,6 +47,11 @@ absl::Status AssetWriter::Start() {
   const absl::Status generation = model_->Generation().status();
   // Ready-made vectors need no model loaded when the library has its own already.
   return absl::IsNotFound(generation) ? model_->UseWithLibrary() : generation;
+}
+
+absl::StatusOr<PendingAsset> AssetWriter::Prepare(const eidetic::v1::PortableAsset& asset,
+                                                  absl::string_view field) const {
+  return PreparePortableAsset(asset, *model_, field);
 }
 
 absl::StatusOr<PendingAsset> AssetWriter::Prepare(const eidetic::v1::AssetInput& input,
@@ -120,7 +126,8 @@ absl::StatusOr<std::vector<absl::Status>> AssetWriter::Write(std::vector<Pending
     }
     ends.push_back(mutations.size());
   }
-  EIDETIC_ASSIGN_OR_RETURN(std::vector<absl::Status> results, library_->Commit(std::move(mutations), generation->model_fingerprint()));
+  EIDETIC_ASSIGN_OR_RETURN(std::vector<absl::Status> results,
+                           library_->Commit(std::move(mutations), generation->model_fingerprint()));
   // One status an asset: that of its put, else of the first path refused.
   std::vector<absl::Status> written;
   written.reserve(ends.size());

@@ -68,8 +68,7 @@ absl::Status AddToImport(const eidetic::v1::ImportAssetsRequest& request, Librar
     }
   }
   if (!request.has_portable_asset()) return import.Add(request.asset());
-  EIDETIC_ASSIGN_OR_RETURN(const int dimension, session.searched()->model->Dimension());
-  return import.Add(request.portable_asset(), dimension);
+  return import.Add(request.portable_asset());
 }
 
 absl::Status Get(const eidetic::v1::GetAssetRequest& request, const LibrarySession& session,

@@ -47,7 +47,7 @@ absl::StatusOr<int64_t> Microseconds(const google::protobuf::Timestamp& time, ab
 }
 
 // Every source gets its set, so that none keeps texts of before.
-absl::Status PrepareCaptions(const PortableAsset& asset, int dimension, absl::string_view field,
+absl::Status PrepareCaptions(const PortableAsset& asset, ModelSession& model, absl::string_view field,
                              storage::PutAsset& put) {
   for (const eidetic::v1::CaptionSource source : kSources) {
     storage::CaptionSet& set = put.caption_sets.emplace_back();
@@ -59,8 +59,9 @@ absl::Status PrepareCaptions(const PortableAsset& asset, int dimension, absl::st
       input.text = caption.text();
       if (!caption.has_embedding()) continue;
       EIDETIC_ASSIGN_OR_RETURN(
-          input.embedding,
-          UnitVector(caption.embedding(), dimension, absl::StrCat(field, ".captions[", i, "].embedding")));
+          const searcher::QueryVector given,
+          model.ClientVector(caption.embedding(), absl::StrCat(field, ".captions[", i, "].embedding")));
+      input.embedding.assign(given.values().begin(), given.values().end());
     }
   }
   return absl::OkStatus();
@@ -86,12 +87,12 @@ PortableAsset MakePortableAsset(const storage::WholeAsset& whole, bool with_embe
     if (known.has_sidecar_mtime_nanos()) path->set_sidecar_mtime_nanos(known.sidecar_mtime_nanos());
     if (known.has_sidecar_size_bytes()) path->set_sidecar_size_bytes(known.sidecar_size_bytes());
   }
-  if (with_embeddings) *asset.mutable_embedding() = MakeEmbedding(whole.embedding);
+  if (with_embeddings) *asset.mutable_embedding() = MakeEmbedding(whole.embedding, /*model_fingerprint=*/"");
   for (size_t i = 0; i < whole.captions.size(); ++i) {
     PortableCaption* caption = asset.add_captions();
     caption->set_text(whole.captions[i].record.text());
     caption->set_source(whole.captions[i].record.source());
-    if (with_embeddings) *caption->mutable_embedding() = MakeEmbedding(whole.caption_embeddings[i]);
+    if (with_embeddings) *caption->mutable_embedding() = MakeEmbedding(whole.caption_embeddings[i], "");
   }
   asset.set_width(record.width());
   asset.set_height(record.height());
@@ -105,7 +106,7 @@ PortableAsset MakePortableAsset(const storage::WholeAsset& whole, bool with_embe
   return asset;
 }
 
-absl::StatusOr<PendingAsset> PreparePortableAsset(const PortableAsset& asset, int dimension,
+absl::StatusOr<PendingAsset> PreparePortableAsset(const PortableAsset& asset, ModelSession& model,
                                                   absl::string_view field) {
   FieldViolations violations;
   CheckPortableAsset(asset, field, violations);
@@ -114,10 +115,11 @@ absl::StatusOr<PendingAsset> PreparePortableAsset(const PortableAsset& asset, in
   storage::PutAsset& put = pending.put;
   put.asset_id = asset.asset_id();
   if (asset.has_embedding()) {
-    EIDETIC_ASSIGN_OR_RETURN(put.embedding,
-                             UnitVector(asset.embedding(), dimension, absl::StrCat(field, ".embedding")));
+    EIDETIC_ASSIGN_OR_RETURN(const searcher::QueryVector given,
+                             model.ClientVector(asset.embedding(), absl::StrCat(field, ".embedding")));
+    put.embedding.assign(given.values().begin(), given.values().end());
   }
-  EIDETIC_RETURN_IF_ERROR(PrepareCaptions(asset, dimension, field, put));
+  EIDETIC_RETURN_IF_ERROR(PrepareCaptions(asset, model, field, put));
   for (const PortablePath& path : asset.paths()) {
     if (!put.path.has_value()) {
       put.path = MakePathInput(path);

@@ -129,7 +129,8 @@ absl::StatusOr<Backup> RocksDbLibrary::CreateBackup(const BackupOptions& options
   {
     const absl::MutexLock lock(&state_mutex_);
     *record.mutable_state() = state_;
-    if (generation_.has_value()) *record.mutable_generation() = *generation_;
+    const auto active = generations_.find(state_.active_generation());
+    if (active != generations_.end()) *record.mutable_generation() = active->second->record();
   }
   std::string identity;
   EIDETIC_RETURN_IF_ERROR(FromRocksDb(db_->GetDbIdentity(identity), "reading the database's identity"));
