@@ -130,6 +130,11 @@ class DiskFailureTest : public testing::Test {
     EXPECT_TRUE(search_->Search(NewContext().get(), request, &response).ok());
     return response.hits_size();
   }
+  // The index takes in what was put a moment later.
+  void AwaitHits(int count) {
+    for (int i = 0; i < 500 && Hits() != count; ++i) absl::SleepFor(absl::Milliseconds(10));
+    EXPECT_EQ(Hits(), count);
+  }
   eidetic::v1::WriteStatus Writes() {
     eidetic::v1::GetStatusResponse response;
     EXPECT_TRUE(library_->GetStatus(NewContext().get(), {}, &response).ok());
@@ -170,7 +175,7 @@ TEST_F(DiskFailureTest, HealthStatusAndMetricsTellOfWritesAlone) {
   EXPECT_EQ(writes.reason(), "disk_full");
   EXPECT_THAT(writes.detail(), HasSubstr("No space left"));
   EXPECT_NEAR(writes.since_time().seconds(), absl::ToUnixSeconds(absl::Now()), 60);
-  EXPECT_EQ(Hits(), 1);
+  AwaitHits(1);
   EXPECT_EQ(Page("/healthz"), "ok, but writes are refused: disk_full\n");
   EXPECT_THAT(Page("/metrics"),
               AllOf(HasSubstr("\neidetic_library_writable 0\n"),
@@ -188,6 +193,7 @@ TEST_F(DiskFailureTest, HealthStatusAndMetricsTellOfWritesAlone) {
 
 TEST_F(DiskFailureTest, ASnapshotThatCannotBeSavedIsNoFailure) {
   ASSERT_TRUE(Put("one").ok());
+  AwaitHits(1);
   disk_.SetFreeBytes(0);
   EXPECT_TRUE(host_->Shutdown(absl::Seconds(5)).ok());
   EXPECT_THAT(events_.names(),
@@ -197,12 +203,12 @@ TEST_F(DiskFailureTest, ASnapshotThatCannotBeSavedIsNoFailure) {
 TEST_F(DiskFailureTest, ACalibrationThatCannotBeKeptIsToldOnce) {
   ASSERT_TRUE(Put("one").ok());
   disk_.SetFreeBytes(0);
-  EXPECT_EQ(Hits(), 1);
+  AwaitHits(1);
   // So many more that another calibration is made.
   disk_.SetFreeBytes(std::nullopt);
   ASSERT_TRUE(Put("two").ok());
   disk_.SetFreeBytes(0);
-  EXPECT_EQ(Hits(), 2);
+  AwaitHits(2);
   EXPECT_THAT(events_.names(), Contains("calibration_not_kept").Times(1));
 }
 
