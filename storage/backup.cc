@@ -120,6 +120,7 @@ absl::StatusOr<std::vector<Backup>> VerifyBackups(const std::string& directory,
 }
 
 absl::StatusOr<Backup> RocksDbLibrary::CreateBackup(const BackupOptions& options) {
+  EIDETIC_RETURN_IF_ERROR(CheckWritable());
   BackupOptions resolved = options;
   EIDETIC_ASSIGN_OR_RETURN(resolved.directory, ResolveOutside(options.directory, directory_));
   BackupRecord record;
