@@ -2,15 +2,14 @@
 
 #include <grpcpp/client_context.h>
 
-#include <atomic>
 #include <cstdio>
-#include <thread>
 
 #include <google/protobuf/util/time_util.h>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "cli/cancel_on_interrupt.h"
 #include "cli/progress_bar.h"
 #include "eidetic/v1/generation_service.grpc.pb.h"
 
@@ -32,21 +31,16 @@ const char* StateName(v1::GenerationStatus::State state) {
 
 }  // namespace
 
-absl::StatusOr<FillOutcome> FillGeneration(const Command& command,
-                                           const std::shared_ptr<grpc::Channel>& channel,
+absl::StatusOr<FillOutcome> FillGeneration(const Command& command, const LibraryConnection& connection,
                                            const v1::FillGenerationRequest& request,
                                            const Interrupt& interrupt) {
   FillOutcome outcome;
   bool have_summary = false;
   ProgressBar bar(command.terminal, command.options.quiet || command.options.json);
   grpc::ClientContext context;
-  const auto stub = v1::GenerationService::NewStub(channel);
+  const auto stub = v1::GenerationService::NewStub(connection.channel());
   const auto stream = stub->FillGeneration(&context, request);
-  std::atomic<bool> ended = false;
-  std::thread canceller([&] {
-    while (!ended && !interrupt.requested()) absl::SleepFor(absl::Milliseconds(20));
-    if (!ended) context.TryCancel();
-  });
+  const CancelOnInterrupt canceller(interrupt, context);
   v1::FillGenerationResponse response;
   while (stream->Read(&response)) {
     for (const v1::FillFailure& failure : response.failures()) {
@@ -66,9 +60,7 @@ absl::StatusOr<FillOutcome> FillGeneration(const Command& command,
       have_summary = true;
     }
   }
-  const absl::Status status = FromGrpc(stream->Finish());
-  ended = true;
-  canceller.join();
+  const absl::Status status = connection.ToStatus(stream->Finish());
   bar.Clear();
   if (interrupt.requested() && !have_summary) return absl::CancelledError("interrupted");
   if (!status.ok()) return status;

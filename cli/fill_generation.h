@@ -4,16 +4,14 @@
 #ifndef EIDETIC_CLI_FILL_GENERATION_H_
 #define EIDETIC_CLI_FILL_GENERATION_H_
 
-#include <memory>
 #include <string>
 #include <vector>
-
-#include <grpcpp/channel.h>
 
 #include "absl/status/statusor.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
+#include "cli/library_connection.h"
 #include "eidetic/v1/generation_service.pb.h"
 
 namespace eidetic::cli {
@@ -24,8 +22,7 @@ struct FillOutcome {
 };
 
 // Errors: the call's; kCancelled when it was interrupted.
-absl::StatusOr<FillOutcome> FillGeneration(const Command& command,
-                                           const std::shared_ptr<grpc::Channel>& channel,
+absl::StatusOr<FillOutcome> FillGeneration(const Command& command, const LibraryConnection& connection,
                                            const eidetic::v1::FillGenerationRequest& request,
                                            const Interrupt& interrupt);
 

@@ -36,7 +36,7 @@ int RunList(const Command& command) {
   return WithLibrary(command, /*writes=*/false, [&](LibraryConnection& connection) -> int {
     grpc::ClientContext context;
     v1::ListGenerationsResponse response;
-    const absl::Status status = FromGrpc(
+    const absl::Status status = connection.ToStatus(
         v1::GenerationService::NewStub(connection.channel())->ListGenerations(&context, {}, &response));
     if (!status.ok()) return Fail(command, status);
     for (const v1::GenerationStatus& generation : response.generations()) {
@@ -53,7 +53,7 @@ int RunList(const Command& command) {
 int RunFill(const Command& command, const v1::FillGenerationRequest& request) {
   const Interrupt interrupt;
   return WithLibrary(command, /*writes=*/true, [&](LibraryConnection& connection) -> int {
-    const auto outcome = FillGeneration(command, connection.channel(), request, interrupt);
+    const auto outcome = FillGeneration(command, connection, request, interrupt);
     if (interrupt.requested() && !outcome.ok()) {
       std::fprintf(stderr, "Stopped. What was encoded is kept: run the same command to go on.\n");
       return kInterrupted;
@@ -74,7 +74,7 @@ int RunDrop(const Command& command, uint64_t number) {
     v1::DropGenerationRequest request;
     request.set_generation(number);
     v1::DropGenerationResponse response;
-    const absl::Status status = FromGrpc(
+    const absl::Status status = connection.ToStatus(
         v1::GenerationService::NewStub(connection.channel())->DropGeneration(&context, request, &response));
     if (!status.ok()) return Fail(command, status);
     if (command.options.json) {
@@ -92,7 +92,7 @@ int RunAbortGeneration(const Command& command) {
   return WithLibrary(command, /*writes=*/true, [&](LibraryConnection& connection) -> int {
     grpc::ClientContext context;
     v1::AbortGenerationResponse response;
-    const absl::Status status = FromGrpc(
+    const absl::Status status = connection.ToStatus(
         v1::GenerationService::NewStub(connection.channel())->AbortGeneration(&context, {}, &response));
     if (!status.ok()) return Fail(command, status);
     if (command.options.json) {

@@ -1,18 +1,16 @@
 #include <grpcpp/client_context.h>
 
-#include <atomic>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <system_error>
-#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
+#include "cli/cancel_on_interrupt.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/fill_generation.h"
@@ -97,11 +95,7 @@ absl::StatusOr<IndexOutcome> IndexPaths(const Command& command, LibraryConnectio
   grpc::ClientContext context;
   const auto stub = v1::LibraryService::NewStub(connection.channel());
   const auto stream = stub->IndexPaths(&context, request);
-  std::atomic<bool> ended = false;
-  std::thread canceller([&] {
-    while (!ended && !interrupt.requested()) absl::SleepFor(absl::Milliseconds(20));
-    if (!ended) context.TryCancel();
-  });
+  const CancelOnInterrupt canceller(interrupt, context);
   v1::IndexPathsResponse response;
   while (stream->Read(&response)) {
     for (const v1::IndexFailure& failure : response.failures()) {
@@ -115,8 +109,6 @@ absl::StatusOr<IndexOutcome> IndexPaths(const Command& command, LibraryConnectio
     }
   }
   const absl::Status status = connection.ToStatus(stream->Finish());
-  ended = true;
-  canceller.join();
   bar.Clear();
   if (interrupt.requested() && !have_summary) return absl::CancelledError("interrupted");
   if (!status.ok()) return status;
@@ -143,15 +135,16 @@ v1::IndexPathsRequest MakeRequest(const IndexOptions& options) {
 
 // The fill that --model asks for: none without it, for a library that has no
 // model yet, and when the photos were just indexed with that model.
-absl::StatusOr<std::optional<v1::FillGenerationRequest>> WantedFill(
-    const Command& command, const IndexOptions& options, const std::shared_ptr<grpc::Channel>& channel) {
+absl::StatusOr<std::optional<v1::FillGenerationRequest>> WantedFill(const Command& command,
+                                                                    const IndexOptions& options,
+                                                                    const LibraryConnection& connection) {
   if (command.options.model.empty()) return std::nullopt;
   absl::StatusOr<std::string> folder = FindModelFolder(command.options.model);
   if (!folder.ok()) return folder.status();
   grpc::ClientContext context;
   v1::ListGenerationsResponse generations;
-  const absl::Status listed =
-      FromGrpc(v1::GenerationService::NewStub(channel)->ListGenerations(&context, {}, &generations));
+  const absl::Status listed = connection.ToStatus(
+      v1::GenerationService::NewStub(connection.channel())->ListGenerations(&context, {}, &generations));
   if (!listed.ok()) return listed;
   bool has_model = false;
   for (const v1::GenerationStatus& generation : generations.generations()) {
@@ -199,7 +192,6 @@ int RunIndex(const Command& command, const IndexOptions& options) {
                                                               .serve_others = true,
                                                               .own_model = true});
   if (!connection.ok()) return Fail(command, connection.status());
-  const std::shared_ptr<grpc::Channel> channel = (*connection)->channel();
 
   IndexOutcome indexed;
   std::optional<FillOutcome> filled;
@@ -210,10 +202,10 @@ int RunIndex(const Command& command, const IndexOptions& options) {
       indexed = *std::move(outcome);
       if (indexed.summary.cancelled()) return absl::OkStatus();
     }
-    const auto wanted = WantedFill(command, options, channel);
+    const auto wanted = WantedFill(command, options, **connection);
     if (!wanted.ok()) return wanted.status();
     if (!wanted->has_value()) return absl::OkStatus();
-    auto outcome = FillGeneration(command, channel, **wanted, interrupt);
+    auto outcome = FillGeneration(command, **connection, **wanted, interrupt);
     if (!outcome.ok()) return outcome.status();
     filled = *std::move(outcome);
     return absl::OkStatus();

@@ -1,15 +1,14 @@
 #include <grpcpp/client_context.h>
 
-#include <atomic>
 #include <cstdio>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "cli/cancel_on_interrupt.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/interrupt.h"
@@ -63,11 +62,7 @@ int RunVerify(const Command& command) {
     const auto stub = v1::LibraryService::NewStub((*connection)->channel());
     const auto stream = stub->VerifyLibrary(&context, {});
     const absl::Time start = absl::Now();
-    std::atomic<bool> ended = false;
-    std::thread canceller([&] {
-      while (!ended && !interrupt.requested()) absl::SleepFor(absl::Milliseconds(20));
-      if (!ended) context.TryCancel();
-    });
+    const CancelOnInterrupt canceller(interrupt, context);
     v1::VerifyLibraryResponse response;
     while (stream->Read(&response)) {
       for (const v1::VerifyFault& fault : response.faults()) {
@@ -83,8 +78,6 @@ int RunVerify(const Command& command) {
       if (response.has_summary()) summary = response.summary();
     }
     status = (*connection)->ToStatus(stream->Finish());
-    ended = true;
-    canceller.join();
   }
   bar.Clear();
   const absl::Status closed = (*connection)->Close();

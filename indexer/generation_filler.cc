@@ -89,9 +89,7 @@ class FillPass {
   void Drive() {
     std::thread lister([this] { List(); });
     std::vector<std::thread> workers;
-    const int worker_count = options_.workers > 0
-                                 ? options_.workers
-                                 : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+    const int worker_count = WorkerCount(options_);
     workers.reserve(static_cast<size_t>(worker_count));
     for (int i = 0; i < worker_count; ++i) workers.emplace_back([this] { ReadAndDecode(); });
     std::thread encoder([this] { EncodeAndStore(); });
@@ -207,20 +205,12 @@ class FillPass {
       pictures.push_back(*std::move(batch[i].picture));
       owners.push_back(i);
     }
-    if (pictures.empty()) return;
-    const absl::StatusOr<encoder::Embeddings> together = encoder_->EncodePictures(pictures);
+    std::vector<absl::StatusOr<std::vector<float>>> embeddings = EncodeEach(*encoder_, pictures);
     for (size_t i = 0; i < owners.size(); ++i) {
-      std::vector<float>& embedding = vectors[owners[i]].embedding;
-      if (together.ok()) {
-        embedding.assign(together->row(i).begin(), together->row(i).end());
-        continue;
-      }
-      // One of them is at fault; the others must not suffer.
-      const absl::StatusOr<encoder::Embeddings> alone = encoder_->EncodePictures({&pictures[i], 1});
-      if (alone.ok()) {
-        embedding.assign(alone->row(0).begin(), alone->row(0).end());
+      if (embeddings[i].ok()) {
+        vectors[owners[i]].embedding = *std::move(embeddings[i]);
       } else {
-        Fail(batch[owners[i]].missing.asset, alone.status());
+        Fail(batch[owners[i]].missing.asset, embeddings[i].status());
       }
     }
   }

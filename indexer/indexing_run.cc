@@ -96,9 +96,7 @@ absl::StatusOr<IndexSummary> IndexingRun::Execute() {
 void IndexingRun::Drive() {
   std::thread scanner([this] { ScanAll(); });
   std::vector<std::thread> workers;
-  const int worker_count = options_.workers > 0
-                               ? options_.workers
-                               : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  const int worker_count = WorkerCount(options_);
   workers.reserve(static_cast<size_t>(worker_count));
   for (int i = 0; i < worker_count; ++i) workers.emplace_back([this] { ReadAndDecode(); });
   std::thread encoder([this] { Encode(); });
@@ -268,20 +266,14 @@ void IndexingRun::EncodeBatch(std::vector<Work> batch) {
   std::vector<encoder::PreparedPicture> pictures;
   pictures.reserve(batch.size());
   for (Work& work : batch) pictures.push_back(std::move(work.picture));
-  absl::StatusOr<encoder::Embeddings> together = encoder_->EncodePictures(pictures);
+  std::vector<absl::StatusOr<std::vector<float>>> embeddings = EncodeEach(*encoder_, pictures);
   std::vector<Work> encoded;
   for (size_t i = 0; i < batch.size(); ++i) {
-    if (together.ok()) {
-      batch[i].embedding.assign(together->row(i).begin(), together->row(i).end());
-    } else {
-      // One of them is at fault; the others must not suffer.
-      const absl::StatusOr<encoder::Embeddings> alone = encoder_->EncodePictures({&pictures[i], 1});
-      if (!alone.ok()) {
-        FailAsset(batch[i], alone.status());
-        continue;
-      }
-      batch[i].embedding.assign(alone->row(0).begin(), alone->row(0).end());
+    if (!embeddings[i].ok()) {
+      FailAsset(batch[i], embeddings[i].status());
+      continue;
     }
+    batch[i].embedding = *std::move(embeddings[i]);
     encoded.push_back(std::move(batch[i]));
   }
   if (EmbedCaptions(encoded).ok()) {

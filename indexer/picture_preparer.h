@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
@@ -31,8 +32,16 @@ class PicturePreparer {
   absl::Mutex large_picture_mutex_;
 };
 
+// Threads that read and decode.
+int WorkerCount(const IndexerOptions& options);
+
 // Prepared pictures that may wait for the encoder within the memory budget.
 size_t PreparedCapacity(const IndexerOptions& options, const encoder::ModelInfo& model);
+
+// One result a picture. They are encoded together; when that fails, one by one:
+// the others must not suffer from the one at fault.
+std::vector<absl::StatusOr<std::vector<float>>> EncodeEach(
+    const encoder::DualEncoder& encoder, std::span<const encoder::PreparedPicture> pictures);
 
 }  // namespace eidetic::indexer
 

@@ -105,6 +105,10 @@ absl::StatusOr<Snapshot> ReadSnapshot(const std::string& folder, storage::FileSy
       return malformed;
     }
     if (snapshot.parts.contains(part) || name.empty() || absl::StrContains(name, "/")) return malformed;
+    if (!absl::EndsWith(name, absl::StrCat(".", part))) {
+      return absl::DataLossError(
+          absl::StrCat(folder, "/", kManifest, " gives the part ", part, " as ", name));
+    }
     const std::string path = absl::StrCat(folder, "/", name);
     absl::StatusOr<std::string> bytes = files.ReadFile(path, size, size);
     if (absl::IsNotFound(bytes.status())) return absl::DataLossError(absl::StrCat(path, " is missing"));

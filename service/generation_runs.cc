@@ -137,11 +137,7 @@ absl::StatusOr<Target> TargetOfModel(const std::string& folder, LibrarySession& 
                            encoder::DualEncoder::Load(folder, {.threads = session.model_options.threads,
                                                                .lazy = session.model_options.lazy}));
   const encoder::ModelInfo& info = encoder->info();
-  GenerationRecord model;
-  model.set_model_name(info.name);
-  model.set_model_fingerprint(info.fingerprint);
-  model.set_dimension(static_cast<uint32_t>(info.dimension));
-  model.set_model_folder(info.folder);
+  const GenerationRecord model = MakeGenerationRecord(info);
   if (const auto active = session.library->ActiveGeneration();
       active.ok() && active->model_fingerprint() == info.fingerprint) {
     // Remembers where it was found.

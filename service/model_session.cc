@@ -50,6 +50,15 @@ absl::StatusOr<std::vector<float>> UnitVector(const eidetic::v1::Embedding& embe
 
 }  // namespace
 
+storage::v1::GenerationRecord MakeGenerationRecord(const encoder::ModelInfo& model) {
+  storage::v1::GenerationRecord record;
+  record.set_model_name(model.name);
+  record.set_model_fingerprint(model.fingerprint);
+  record.set_dimension(static_cast<uint32_t>(model.dimension));
+  record.set_model_folder(model.folder);
+  return record;
+}
+
 ModelSession::ModelSession(storage::Library* library, std::shared_ptr<const storage::Generation> generation,
                            const ModelSessionOptions& options)
     : library_(library),
@@ -126,12 +135,7 @@ absl::Status ModelSession::CheckModel(const encoder::ModelInfo& model) {
 
 absl::Status ModelSession::UseWithLibrary() {
   EIDETIC_ASSIGN_OR_RETURN(const encoder::DualEncoder* encoder, Encoder());
-  storage::v1::GenerationRecord generation;
-  generation.set_model_name(encoder->info().name);
-  generation.set_model_fingerprint(encoder->info().fingerprint);
-  generation.set_dimension(static_cast<uint32_t>(encoder->dimension()));
-  generation.set_model_folder(encoder->info().folder);
-  EIDETIC_RETURN_IF_ERROR(library_->UseModel(generation));
+  EIDETIC_RETURN_IF_ERROR(library_->UseModel(MakeGenerationRecord(encoder->info())));
   return CheckModel(encoder->info());
 }
 

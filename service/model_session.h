@@ -54,6 +54,9 @@ struct PhraseIndex {
   std::unique_ptr<searcher::VectorIndex> vectors;
 };
 
+// What a library notes of a model.
+storage::v1::GenerationRecord MakeGenerationRecord(const encoder::ModelInfo& model);
+
 class ModelSession {
  public:
   // `generation` may be null: the library's first one, as soon as it has one.

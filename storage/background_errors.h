@@ -1,6 +1,6 @@
 // What RocksDB's own threads do, and what goes wrong in them, for DurableWriter:
-// give it to DBOptions::listeners. Keeps RocksDB from recovering by
-// itself: while it tries, it refuses Resume. Any thread; calls nothing of RocksDB.
+// give it to DBOptions::listeners. Keeps RocksDB from recovering by itself: while it
+// tries, it refuses Resume. Any thread; calls nothing of RocksDB.
 //
 //   const auto errors = std::make_shared<BackgroundErrors>(options.event_log);
 //   db_options.listeners.push_back(errors);

@@ -3,7 +3,7 @@
 #include <array>
 #include <cstdio>
 
-#include "absl/strings/string_view.h"
+#include "absl/strings/ascii.h"
 
 namespace eidetic::storage {
 namespace {
@@ -22,7 +22,7 @@ void DatabaseLog::Logv(rocksdb::InfoLogLevel level, const char* format, va_list 
   std::array<char, kMaxMessageBytes> text{};
   if (std::vsnprintf(text.data(), text.size(), format, arguments) < 0) return;
   ReportEvent(event_log_, level == rocksdb::WARN_LEVEL ? EventSeverity::kWarning : EventSeverity::kError,
-              "database_message", {{"detail", absl::string_view(text.data())}});
+              "database_message", {{"detail", absl::StripTrailingAsciiWhitespace(text.data())}});
 }
 
 rocksdb::Status DatabaseLog::CloseImpl() { return rocksdb::Status::OK(); }

@@ -103,9 +103,7 @@ WriteHealth DurableWriter::health() const {
 absl::Status DurableWriter::TryToWrite(rocksdb::WriteBatch& batch) {
   // Leaves something in memory that is in no log: without it Resume may find
   // nothing to flush, and then keeps the log that holds half a write.
-  rocksdb::WriteOptions without_log;
-  without_log.disableWAL = true;
-  if (const rocksdb::Status put = db_->Delete(without_log, meta_, kNoKey); !put.ok()) {
+  if (const rocksdb::Status put = PutTombstone(); !put.ok()) {
     Fail(State::kStopped, put, "writing to the library");
     return Refusal();
   }
@@ -157,6 +155,12 @@ absl::Status DurableWriter::SettleLocked() {
   return Refusal();
 }
 
+rocksdb::Status DurableWriter::PutTombstone() {
+  rocksdb::WriteOptions without_log;
+  without_log.disableWAL = true;
+  return db_->Delete(without_log, meta_, kNoKey);
+}
+
 rocksdb::Status DurableWriter::Resume() {
   if (!manifest_failed_) return db_->Resume();
   // After a flush that could not write the manifest RocksDB keeps all files until
@@ -169,9 +173,7 @@ rocksdb::Status DurableWriter::Resume() {
 }
 
 rocksdb::Status DurableWriter::RenewManifest() {
-  rocksdb::WriteOptions without_log;
-  without_log.disableWAL = true;
-  rocksdb::Status renewed = db_->Delete(without_log, meta_, kNoKey);
+  rocksdb::Status renewed = PutTombstone();
   if (renewed.ok()) renewed = db_->Flush(rocksdb::FlushOptions(), meta_);
   if (renewed.ok()) manifest_failed_ = false;
   return renewed;

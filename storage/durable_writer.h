@@ -81,6 +81,8 @@ class DurableWriter {
 
   absl::Status TryToWrite(rocksdb::WriteBatch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status SettleLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Something to flush, in memory alone.
+  rocksdb::Status PutTombstone() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   rocksdb::Status Resume() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Has RocksDB begin another manifest, by a flush.
   rocksdb::Status RenewManifest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

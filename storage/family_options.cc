@@ -5,6 +5,11 @@
 
 namespace eidetic::storage {
 
+rocksdb::CompressionType FamilyCompression(const std::string& name) {
+  const bool vectors = name.find("embeddings/") != std::string::npos;
+  return vectors ? rocksdb::kNoCompression : rocksdb::kLZ4Compression;
+}
+
 rocksdb::ColumnFamilyOptions FamilyOptions(const std::string& name,
                                            const std::shared_ptr<rocksdb::Cache>& block_cache,
                                            size_t write_buffer) {
@@ -17,9 +22,7 @@ rocksdb::ColumnFamilyOptions FamilyOptions(const std::string& name,
   table.block_size = 16 << 10;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  // Floats of embeddings do not compress.
-  const bool vectors = name.find("embeddings/") != std::string::npos;
-  options.compression = vectors ? rocksdb::kNoCompression : rocksdb::kLZ4Compression;
+  options.compression = FamilyCompression(name);
   return options;
 }
 

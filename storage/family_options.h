@@ -11,6 +11,9 @@
 
 namespace eidetic::storage {
 
+// Floats of embeddings do not compress.
+rocksdb::CompressionType FamilyCompression(const std::string& name);
+
 rocksdb::ColumnFamilyOptions FamilyOptions(const std::string& name,
                                            const std::shared_ptr<rocksdb::Cache>& block_cache,
                                            size_t write_buffer);

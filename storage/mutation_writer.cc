@@ -78,11 +78,26 @@ absl::StatusOr<bool> DropRow(rocksdb::WriteBatchWithIndex& batch, rocksdb::DB* d
 
 }  // namespace
 
+const v1::StandbyRows* StandbyRowsOf(const v1::StateRecord& state, uint64_t generation) {
+  for (const v1::StandbyRows& rows : state.standby()) {
+    if (rows.generation() == generation) return &rows;
+  }
+  return nullptr;
+}
+
 v1::StandbyRows* StandbyRowsOf(v1::StateRecord& state, uint64_t generation) {
   for (v1::StandbyRows& rows : *state.mutable_standby()) {
     if (rows.generation() == generation) return &rows;
   }
   return nullptr;
+}
+
+absl::Status AppendChange(rocksdb::WriteBatchBase& batch, const ColumnFamilies& families,
+                          v1::StateRecord& state, const v1::ChangeRecord& change) {
+  state.set_last_sequence(state.last_sequence() + 1);
+  const std::string key = SequenceKey(state.last_sequence());
+  return FromRocksDb(batch.Put(families.changes, ToSlice(key), EncodeRecord(key, change)),
+                     "collecting a change");
 }
 
 MutationWriter::MutationWriter(rocksdb::DB* db, const ColumnFamilies& families, const v1::StateRecord& state,
@@ -230,9 +245,7 @@ absl::Status MutationWriter::LogChange(ChangeRecord::Kind kind, Ordinal ordinal,
   change.set_kind(kind);
   change.set_ordinal(ordinal);
   change.set_asset_id(std::string(asset_id));
-  state_.set_last_sequence(state_.last_sequence() + 1);
-  const std::string key = SequenceKey(state_.last_sequence());
-  return Put(families_.changes, key, EncodeRecord(key, change));
+  return AppendChange(batch_, families_, state_, change);
 }
 
 absl::Status MutationWriter::WriteAsset(absl::string_view asset_id, const AssetRecord& record) {

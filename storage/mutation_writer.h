@@ -36,6 +36,13 @@ struct OpenGenerations {
 // The counters of a generation that is not active; null when there are none.
 eidetic::storage::v1::StandbyRows* StandbyRowsOf(eidetic::storage::v1::StateRecord& state,
                                                  uint64_t generation);
+const eidetic::storage::v1::StandbyRows* StandbyRowsOf(const eidetic::storage::v1::StateRecord& state,
+                                                       uint64_t generation);
+
+// Gives `change` the next number and writes it into the log.
+absl::Status AppendChange(rocksdb::WriteBatchBase& batch, const ColumnFamilies& families,
+                          eidetic::storage::v1::StateRecord& state,
+                          const eidetic::storage::v1::ChangeRecord& change);
 
 class MutationWriter {
  public:

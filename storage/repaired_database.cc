@@ -2,6 +2,7 @@
 
 #include "proto/status_macros.h"
 #include "storage/database_log.h"
+#include "storage/family_options.h"
 #include "storage/rocksdb_status.h"
 
 namespace eidetic::storage {
@@ -23,9 +24,7 @@ absl::Status RepairedDatabase::Open(const std::string& path, const std::vector<s
       {rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions()}};
   for (const std::string& name : families) {
     descriptors.emplace_back(name, rocksdb::ColumnFamilyOptions());
-    // As in the library itself: floats of embeddings do not compress.
-    const bool vectors = name.find("embeddings/") != std::string::npos;
-    descriptors.back().options.compression = vectors ? rocksdb::kNoCompression : rocksdb::kLZ4Compression;
+    descriptors.back().options.compression = FamilyCompression(name);
   }
   rocksdb::DB* db = nullptr;
   EIDETIC_RETURN_IF_ERROR(FromRocksDb(rocksdb::DB::Open(options, path, descriptors, &handles_, &db),

@@ -54,6 +54,14 @@ absl::Status PutRecord(rocksdb::WriteBatch& batch, const ColumnFamilies& familie
                      "collecting a change");
 }
 
+void DropStandbyRows(StateRecord& state, uint64_t generation) {
+  auto& standby = *state.mutable_standby();
+  standby.erase(
+      std::remove_if(standby.begin(), standby.end(),
+                     [generation](const v1::StandbyRows& rows) { return rows.generation() == generation; }),
+      standby.end());
+}
+
 // Writes the vectors of some assets into one generation's part of a batch.
 class VectorWriter {
  public:
@@ -129,10 +137,7 @@ class VectorWriter {
     change.set_kind(v1::ChangeRecord::KIND_PUT);
     change.set_ordinal(ordinal);
     change.set_asset_id(std::string(asset_id));
-    state_.set_last_sequence(state_.last_sequence() + 1);
-    const std::string sequence = SequenceKey(state_.last_sequence());
-    return FromRocksDb(batch_.Put(families_.changes, ToSlice(sequence), EncodeRecord(sequence, change)),
-                       "collecting a change");
+    return AppendChange(batch_, families_, state_, change);
   }
 
   absl::Status WriteCaption(const CaptionVector& caption, absl::string_view asset_id) {
@@ -205,8 +210,7 @@ absl::Status RocksDbLibrary::LoadGenerations(std::map<std::string, rocksdb::Colu
   EIDETIC_RETURN_IF_ERROR(loaded);
   EIDETIC_RETURN_IF_ERROR(dropped);
   for (const auto& [number, generation] : generations) {
-    StateRecord counted = state;
-    if (number == state.active_generation() || StandbyRowsOf(counted, number) != nullptr) continue;
+    if (number == state.active_generation() || StandbyRowsOf(state, number) != nullptr) continue;
     return absl::DataLossError(absl::StrCat("the library ", directory_,
                                             " has lost the counters of generation ", number,
                                             RepairAdvice(directory_)));
@@ -334,11 +338,9 @@ absl::StatusOr<std::vector<GenerationStatus>> RocksDbLibrary::ListGenerations() 
       status.record.set_state(GenerationRecord::STATE_ACTIVE);
       status.embeddings = state_.asset_count() - state_.left_out_count();
       status.caption_embeddings = state_.caption_count();
-    }
-    for (const v1::StandbyRows& rows : state_.standby()) {
-      if (rows.generation() != number) continue;
-      status.embeddings = rows.embeddings();
-      status.caption_embeddings = rows.caption_embeddings();
+    } else if (const v1::StandbyRows* rows = StandbyRowsOf(state_, number); rows != nullptr) {
+      status.embeddings = rows->embeddings();
+      status.caption_embeddings = rows->caption_embeddings();
     }
     status.missing_embeddings = state_.asset_count() - status.embeddings;
     status.missing_caption_embeddings = state_.caption_count() - status.caption_embeddings;
@@ -478,17 +480,13 @@ absl::Status RocksDbLibrary::SwitchGeneration(uint64_t number, const SwitchOptio
                                               " vectors, its counter says ", missing));
     }
   }
-  state.mutable_standby()->erase(
-      std::remove_if(state.mutable_standby()->begin(), state.mutable_standby()->end(),
-                     [&](const v1::StandbyRows& one) { return one.generation() == next->number(); }),
-      state.mutable_standby()->end());
+  DropStandbyRows(state, next->number());
   v1::StandbyRows& retired_rows = *state.add_standby();
   retired_rows.set_generation(active->number());
   retired_rows.set_embeddings(state.asset_count() - state.left_out_count());
   retired_rows.set_caption_embeddings(state.caption_count());
   state.set_left_out_count(missing);
   state.set_active_generation(next->number());
-  state.set_last_sequence(state.last_sequence() + 1);
 
   GenerationRecord retired = active->record();
   retired.set_state(GenerationRecord::STATE_RETIRED);
@@ -499,10 +497,7 @@ absl::Status RocksDbLibrary::SwitchGeneration(uint64_t number, const SwitchOptio
   v1::ChangeRecord change;
   change.set_kind(v1::ChangeRecord::KIND_SWITCH);
   change.set_generation(next->number());
-  const std::string sequence = SequenceKey(state.last_sequence());
-  EIDETIC_RETURN_IF_ERROR(
-      FromRocksDb(batch.Put(families_.changes, ToSlice(sequence), EncodeRecord(sequence, change)),
-                  "collecting a change"));
+  EIDETIC_RETURN_IF_ERROR(AppendChange(batch, families_, state, change));
   EIDETIC_RETURN_IF_ERROR(PutRecord(batch, families_, GenerationKey(retired.number()), retired));
   EIDETIC_RETURN_IF_ERROR(PutRecord(batch, families_, GenerationKey(activated.number()), activated));
   EIDETIC_RETURN_IF_ERROR(WriteWithState(batch, state, "switching to another generation"));
@@ -524,10 +519,7 @@ absl::Status RocksDbLibrary::DropGeneration(uint64_t number) {
     return absl::FailedPreconditionError(
         absl::StrCat("generation ", number, " is the one that searches use; switch to another one first"));
   }
-  state.mutable_standby()->erase(
-      std::remove_if(state.mutable_standby()->begin(), state.mutable_standby()->end(),
-                     [&](const v1::StandbyRows& one) { return one.generation() == generation->number(); }),
-      state.mutable_standby()->end());
+  DropStandbyRows(state, generation->number());
   generations.erase(generation->number());
   rocksdb::WriteBatch batch;
   EIDETIC_RETURN_IF_ERROR(

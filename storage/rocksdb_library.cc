@@ -183,6 +183,8 @@ absl::Status RocksDbLibrary::OpenDatabase(bool create, const OpenOptions& option
   for (const std::string& name : names) {
     descriptors.emplace_back(name, FamilyOptions(name, block_cache_, write_buffer_));
   }
+  // RocksDB makes it too, but tells of its absence as of an error.
+  if (create) EIDETIC_RETURN_IF_ERROR(CreateDirectoriesDurably(FilesOf(options), path));
   if (obstacle_.empty()) EIDETIC_RETURN_IF_ERROR(PrepareDatabaseLock(path));
   if (!create) {
     if (!seal_->was_closed()) {

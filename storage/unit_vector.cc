@@ -11,15 +11,22 @@ constexpr double kNormTolerance = 1e-3;
 
 }  // namespace
 
+double VectorLength(std::span<const float> vector) {
+  double squares = 0;
+  for (const float value : vector) squares += static_cast<double>(value) * value;
+  return std::sqrt(squares);
+}
+
+bool IsUnitLength(double length) { return std::abs(length - 1) <= kNormTolerance; }
+
 absl::Status CheckUnitVector(std::span<const float> vector, size_t dimension) {
   if (vector.size() != dimension) {
     return absl::InvalidArgumentError(
         absl::StrCat("the embedding has ", vector.size(), " values, the library's model has ", dimension));
   }
-  double norm = 0;
-  for (const float value : vector) norm += static_cast<double>(value) * value;
-  if (!(std::abs(std::sqrt(norm) - 1) <= kNormTolerance)) {
-    return absl::InvalidArgumentError(absl::StrCat("the embedding has length ", std::sqrt(norm), ", not 1"));
+  const double length = VectorLength(vector);
+  if (!IsUnitLength(length)) {
+    return absl::InvalidArgumentError(absl::StrCat("the embedding has length ", length, ", not 1"));
   }
   return absl::OkStatus();
 }

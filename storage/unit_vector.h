@@ -9,7 +9,11 @@
 
 namespace eidetic::storage {
 
-// kInvalidArgument unless it has `dimension` values and length 1 (±0.001).
+double VectorLength(std::span<const float> vector);
+// 1 (±0.001); false for what is no number.
+bool IsUnitLength(double length);
+
+// kInvalidArgument unless it has `dimension` values and unit length.
 absl::Status CheckUnitVector(std::span<const float> vector, size_t dimension);
 
 }  // namespace eidetic::storage

@@ -5,7 +5,6 @@
 #include <rocksdb/snapshot.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <functional>
 #include <map>
@@ -22,11 +21,11 @@
 #include "storage/record_codec.h"
 #include "storage/rocksdb_library.h"
 #include "storage/rocksdb_status.h"
+#include "storage/unit_vector.h"
 
 namespace eidetic::storage {
 namespace {
 
-constexpr double kNormTolerance = 1e-3;
 constexpr uint64_t kProgressEvery = 1024;
 
 class Verifier {
@@ -234,16 +233,11 @@ class Verifier {
     if (view.left_out()) {
       return may_be_left_out ? absl::OkStatus() : absl::DataLossError("the vector has no values");
     }
-    double norm = 0;
-    for (size_t i = 0; i < dimension; ++i) {
-      float element = 0;
-      std::memcpy(&element, view.bytes.data() + i * sizeof(float), sizeof(float));
-      norm += static_cast<double>(element) * element;
-    }
-    if (!(std::abs(std::sqrt(norm) - 1) <= kNormTolerance)) {
-      return absl::DataLossError(absl::StrCat("the vector has length ", std::sqrt(norm), ", not 1"));
-    }
-    return absl::OkStatus();
+    vector_.resize(dimension);
+    std::memcpy(vector_.data(), view.bytes.data(), view.bytes.size());
+    const double length = VectorLength(vector_);
+    if (IsUnitLength(length)) return absl::OkStatus();
+    return absl::DataLossError(absl::StrCat("the vector has length ", length, ", not 1"));
   }
 
   void CheckCount(const std::string& place, uint64_t expected) {
@@ -259,6 +253,8 @@ class Verifier {
   const std::map<uint64_t, std::shared_ptr<const RocksDbGeneration>> generations_;
   // The one that is active in the snapshot; null: none yet.
   std::shared_ptr<const RocksDbGeneration> active_;
+  // The one that is looked at.
+  std::vector<float> vector_;
   const std::function<void(const Fault&)>& fault_;
   const std::function<bool(uint64_t, uint64_t)>& progress_;
   rocksdb::ManagedSnapshot snapshot_;

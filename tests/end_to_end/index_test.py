@@ -29,6 +29,11 @@ class IndexTest(ProgramTest):
         self.assertEqual(status["assets"], len(photos))
         self.assertEqual(status["index"]["vectors"], len(photos))
 
+    def test_nothing_to_complain_of_is_nothing_on_standard_error(self):
+        self.copy_small_pictures(3)
+        for arguments in (["index", self.photos], ["index", self.photos], ["search", "a dog"], ["status"], ["verify"]):
+            self.assertEqual(self.run_ok(*arguments, "--json").err, "", arguments)
+
     def test_moved_copied_changed_and_removed_files(self):
         pictures = self.copy_small_pictures()
         self.assertEqual(self.index()["failed"], 0)
