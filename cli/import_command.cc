@@ -15,6 +15,7 @@
 #include "absl/time/clock.h"
 #include "cli/cancel_on_interrupt.h"
 #include "cli/command.h"
+#include "cli/exchange/import_files.h"
 #include "cli/exit_code.h"
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
@@ -22,7 +23,6 @@
 #include "cli/progress_bar.h"
 #include "eidetic/v1/encoder_service.grpc.pb.h"
 #include "eidetic/v1/library_service.grpc.pb.h"
-#include "exchange/import_files.h"
 #include "proto/status_macros.h"
 #include "storage/library.h"
 

@@ -20,7 +20,7 @@
 #include "eidetic/v1/library_service.pb.h"
 #include "eidetic/v1/portable_asset.pb.h"
 
-namespace eidetic::exchange {
+namespace eidetic::cli::exchange {
 
 struct ImportItem {
   eidetic::v1::PortableAsset asset;
@@ -48,6 +48,6 @@ class ImportFiles {
   eidetic::v1::ExportHeader header_;
 };
 
-}  // namespace eidetic::exchange
+}  // namespace eidetic::cli::exchange
 
 #endif  // EIDETIC_EXCHANGE_IMPORT_FILES_H_

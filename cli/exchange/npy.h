@@ -18,7 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-namespace eidetic::exchange {
+namespace eidetic::cli::exchange {
 
 class NpyWriter {
  public:
@@ -44,6 +44,6 @@ class NpyReader {
   virtual absl::Status ReadRow(std::span<float> row) = 0;
 };
 
-}  // namespace eidetic::exchange
+}  // namespace eidetic::cli::exchange
 
 #endif  // EIDETIC_EXCHANGE_NPY_H_

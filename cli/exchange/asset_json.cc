@@ -1,10 +1,10 @@
-#include "exchange/asset_json.h"
+#include "cli/exchange/asset_json.h"
 
 #include <google/protobuf/util/json_util.h>
 
 #include "absl/strings/str_cat.h"
 
-namespace eidetic::exchange {
+namespace eidetic::cli::exchange {
 
 absl::StatusOr<std::string> ToJson(const google::protobuf::Message& message) {
   google::protobuf::util::JsonPrintOptions options;
@@ -27,4 +27,4 @@ absl::Status FromJson(absl::string_view json, google::protobuf::Message& message
   return absl::OkStatus();
 }
 
-}  // namespace eidetic::exchange
+}  // namespace eidetic::cli::exchange

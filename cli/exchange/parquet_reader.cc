@@ -4,11 +4,11 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "exchange/duckdb.h"
-#include "exchange/parquet.h"
+#include "cli/exchange/duckdb.h"
+#include "cli/exchange/parquet.h"
 #include "proto/status_macros.h"
 
-namespace eidetic::exchange {
+namespace eidetic::cli::exchange {
 namespace {
 
 // A streamed result of columns of text, row by row.
@@ -161,4 +161,4 @@ absl::StatusOr<std::unique_ptr<ParquetReader>> ParquetReader::Open(const std::st
   return reader;
 }
 
-}  // namespace eidetic::exchange
+}  // namespace eidetic::cli::exchange

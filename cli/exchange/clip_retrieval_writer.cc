@@ -10,14 +10,14 @@
 #include <google/protobuf/util/time_util.h>
 
 #include "absl/cleanup/cleanup.h"
-#include "exchange/asset_json.h"
-#include "exchange/clip_retrieval.h"
-#include "exchange/npy.h"
-#include "exchange/parquet.h"
+#include "cli/exchange/asset_json.h"
+#include "cli/exchange/clip_retrieval.h"
+#include "cli/exchange/npy.h"
+#include "cli/exchange/parquet.h"
 #include "proto/status_macros.h"
 #include "storage/file_system.h"
 
-namespace eidetic::exchange {
+namespace eidetic::cli::exchange {
 namespace {
 
 using eidetic::v1::PortableAsset;
@@ -158,4 +158,4 @@ std::unique_ptr<PartWriter> NewNdjsonWriter(const std::string& folder) {
   return std::make_unique<NdjsonWriter>(folder);
 }
 
-}  // namespace eidetic::exchange
+}  // namespace eidetic::cli::exchange

@@ -13,14 +13,14 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "exchange/export_files.h"
-#include "exchange/import_files.h"
-#include "exchange/npy.h"
-#include "exchange/parquet.h"
+#include "cli/exchange/export_files.h"
+#include "cli/exchange/import_files.h"
+#include "cli/exchange/npy.h"
+#include "cli/exchange/parquet.h"
 #include "storage/library.h"
 #include "tests/storage/test_library.h"
 
-namespace eidetic::exchange {
+namespace eidetic::cli::exchange {
 namespace {
 
 namespace fs = std::filesystem;
@@ -412,4 +412,4 @@ TEST(ImportTest, WhatIsNoExportIsRefused) {
 }
 
 }  // namespace
-}  // namespace eidetic::exchange
+}  // namespace eidetic::cli::exchange

@@ -17,7 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace eidetic::exchange {
+namespace eidetic::cli::exchange {
 
 // The functions that are used, by their own names.
 #define EIDETIC_DUCKDB_FUNCTIONS(X) \
@@ -103,6 +103,6 @@ class Duckdb {
 // In single quotes.
 std::string QuoteSql(absl::string_view text);
 
-}  // namespace eidetic::exchange
+}  // namespace eidetic::cli::exchange
 
 #endif  // EIDETIC_EXCHANGE_DUCKDB_H_

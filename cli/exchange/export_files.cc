@@ -1,4 +1,4 @@
-#include "exchange/export_files.h"
+#include "cli/exchange/export_files.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -12,12 +12,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "exchange/asset_json.h"
-#include "exchange/clip_retrieval.h"
+#include "cli/exchange/asset_json.h"
+#include "cli/exchange/clip_retrieval.h"
 #include "proto/status_macros.h"
 #include "storage/file_system.h"
 
-namespace eidetic::exchange {
+namespace eidetic::cli::exchange {
 namespace {
 
 namespace fs = std::filesystem;
@@ -180,4 +180,4 @@ absl::StatusOr<std::unique_ptr<ExportFiles>> ExportFiles::Open(const ExportOptio
   return std::make_unique<ExportFilesImpl>(options, header, std::move(staging), std::move(writer));
 }
 
-}  // namespace eidetic::exchange
+}  // namespace eidetic::cli::exchange

@@ -3,11 +3,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "exchange/npy.h"
+#include "cli/exchange/npy.h"
 #include "proto/status_macros.h"
 #include "storage/file_system.h"
 
-namespace eidetic::exchange {
+namespace eidetic::cli::exchange {
 namespace {
 
 // NumPy wants the data to begin at a multiple of this.
@@ -89,4 +89,4 @@ absl::StatusOr<std::unique_ptr<NpyWriter>> NpyWriter::Create(const std::string& 
   return std::make_unique<NpyWriterImpl>(std::move(file), path, rows, dimension, half);
 }
 
-}  // namespace eidetic::exchange
+}  // namespace eidetic::cli::exchange

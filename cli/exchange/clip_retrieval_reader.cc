@@ -8,15 +8,15 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "exchange/asset_json.h"
-#include "exchange/clip_retrieval.h"
-#include "exchange/npy.h"
-#include "exchange/parquet.h"
+#include "cli/exchange/asset_json.h"
+#include "cli/exchange/clip_retrieval.h"
+#include "cli/exchange/npy.h"
+#include "cli/exchange/parquet.h"
 #include "proto/status_macros.h"
 #include "storage/file_system.h"
 #include "storage/library.h"
 
-namespace eidetic::exchange {
+namespace eidetic::cli::exchange {
 namespace {
 
 using eidetic::v1::PortableAsset;
@@ -215,4 +215,4 @@ absl::StatusOr<std::unique_ptr<ImportFiles>> OpenClipRetrieval(const std::string
   return files;
 }
 
-}  // namespace eidetic::exchange
+}  // namespace eidetic::cli::exchange

@@ -1,4 +1,4 @@
-#include "exchange/duckdb.h"
+#include "cli/exchange/duckdb.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include "absl/strings/str_replace.h"
 #include "proto/status_macros.h"
 
-namespace eidetic::exchange {
+namespace eidetic::cli::exchange {
 namespace {
 
 // A part is at most some 100 MB; what is beyond goes to the scratch folder.
@@ -110,4 +110,4 @@ std::string QuoteSql(absl::string_view text) {
   return absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "''"}}), "'");
 }
 
-}  // namespace eidetic::exchange
+}  // namespace eidetic::cli::exchange

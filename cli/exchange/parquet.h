@@ -19,7 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-namespace eidetic::exchange {
+namespace eidetic::cli::exchange {
 
 enum class ParquetType { kText, kNumber, kBytes };
 
@@ -59,6 +59,6 @@ class ParquetReader {
   virtual absl::StatusOr<bool> Next(ParquetRow& row) = 0;
 };
 
-}  // namespace eidetic::exchange
+}  // namespace eidetic::cli::exchange
 
 #endif  // EIDETIC_EXCHANGE_PARQUET_H_

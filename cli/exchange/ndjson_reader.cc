@@ -5,11 +5,11 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "exchange/asset_json.h"
-#include "exchange/clip_retrieval.h"
+#include "cli/exchange/asset_json.h"
+#include "cli/exchange/clip_retrieval.h"
 #include "proto/status_macros.h"
 
-namespace eidetic::exchange {
+namespace eidetic::cli::exchange {
 namespace {
 
 constexpr size_t kBufferBytes = size_t{1} << 20;
@@ -107,4 +107,4 @@ absl::StatusOr<std::unique_ptr<ImportFiles>> OpenNdjson(std::vector<std::string>
   return opened;
 }
 
-}  // namespace eidetic::exchange
+}  // namespace eidetic::cli::exchange

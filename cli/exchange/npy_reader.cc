@@ -9,11 +9,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "cli/exchange/npy.h"
 #include "encoder/npy_file.h"
-#include "exchange/npy.h"
 #include "proto/status_macros.h"
 
-namespace eidetic::exchange {
+namespace eidetic::cli::exchange {
 namespace {
 
 // Longest header that is read; NumPy's own are some hundred bytes.
@@ -130,4 +130,4 @@ absl::StatusOr<std::unique_ptr<NpyReader>> NpyReader::Open(const std::string& pa
   return reader;
 }
 
-}  // namespace eidetic::exchange
+}  // namespace eidetic::cli::exchange

@@ -3,11 +3,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "exchange/duckdb.h"
-#include "exchange/parquet.h"
+#include "cli/exchange/duckdb.h"
+#include "cli/exchange/parquet.h"
 #include "proto/status_macros.h"
 
-namespace eidetic::exchange {
+namespace eidetic::cli::exchange {
 namespace {
 
 const char* SqlType(ParquetType type) {
@@ -98,4 +98,4 @@ absl::StatusOr<std::unique_ptr<ParquetWriter>> ParquetWriter::Open(std::vector<P
   return std::make_unique<DuckdbParquetWriter>(std::move(duckdb), std::move(columns));
 }
 
-}  // namespace eidetic::exchange
+}  // namespace eidetic::cli::exchange

@@ -1,6 +1,6 @@
 // .npy files row by row: what is written is read, and what lies is refused.
 
-#include "exchange/npy.h"
+#include "cli/exchange/npy.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "tests/storage/test_library.h"
 
-namespace eidetic::exchange {
+namespace eidetic::cli::exchange {
 namespace {
 
 using storage::TestFolder;
@@ -102,4 +102,4 @@ TEST(NpyTest, RefusesWhatLies) {
 }
 
 }  // namespace
-}  // namespace eidetic::exchange
+}  // namespace eidetic::cli::exchange

@@ -1,4 +1,4 @@
-#include "exchange/import_files.h"
+#include "cli/exchange/import_files.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -7,12 +7,12 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "exchange/asset_json.h"
-#include "exchange/clip_retrieval.h"
+#include "cli/exchange/asset_json.h"
+#include "cli/exchange/clip_retrieval.h"
 #include "proto/status_macros.h"
 #include "storage/file_system.h"
 
-namespace eidetic::exchange {
+namespace eidetic::cli::exchange {
 namespace {
 
 namespace fs = std::filesystem;
@@ -57,4 +57,4 @@ absl::StatusOr<std::unique_ptr<ImportFiles>> ImportFiles::Open(const std::string
                                                  kNdjsonSuffix));
 }
 
-}  // namespace eidetic::exchange
+}  // namespace eidetic::cli::exchange

@@ -9,10 +9,10 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "exchange/export_files.h"
-#include "exchange/import_files.h"
+#include "cli/exchange/export_files.h"
+#include "cli/exchange/import_files.h"
 
-namespace eidetic::exchange {
+namespace eidetic::cli::exchange {
 
 inline constexpr char kManifestName[] = "eidetic_export.json";
 // While an export is written.
@@ -51,6 +51,6 @@ absl::StatusOr<std::unique_ptr<ImportFiles>> OpenClipRetrieval(const std::string
 absl::StatusOr<std::unique_ptr<ImportFiles>> OpenNdjson(std::vector<std::string> files,
                                                         const eidetic::v1::ExportHeader& manifest);
 
-}  // namespace eidetic::exchange
+}  // namespace eidetic::cli::exchange
 
 #endif  // EIDETIC_EXCHANGE_CLIP_RETRIEVAL_H_

@@ -10,13 +10,13 @@
 #include "absl/strings/string_view.h"
 #include "google/protobuf/message.h"
 
-namespace eidetic::exchange {
+namespace eidetic::cli::exchange {
 
 // Without line breaks.
 absl::StatusOr<std::string> ToJson(const google::protobuf::Message& message);
 // Fields that the message does not have are passed over. kInvalidArgument.
 absl::Status FromJson(absl::string_view json, google::protobuf::Message& message);
 
-}  // namespace eidetic::exchange
+}  // namespace eidetic::cli::exchange
 
 #endif  // EIDETIC_EXCHANGE_ASSET_JSON_H_

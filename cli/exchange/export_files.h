@@ -16,7 +16,7 @@
 #include "eidetic/v1/library_service.pb.h"
 #include "eidetic/v1/portable_asset.pb.h"
 
-namespace eidetic::exchange {
+namespace eidetic::cli::exchange {
 
 enum class ExportFormat { kClipRetrieval, kNdjson };
 
@@ -44,6 +44,6 @@ class ExportFiles {
   virtual absl::Status Finish() = 0;
 };
 
-}  // namespace eidetic::exchange
+}  // namespace eidetic::cli::exchange
 
 #endif  // EIDETIC_EXCHANGE_EXPORT_FILES_H_
