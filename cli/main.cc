@@ -62,6 +62,10 @@ void AddCommands(CLI::App& app, Command& command) {
   AddStatusCommand(app, command);
   AddGenerationCommand(app, command);
   AddVerifyCommand(app, command);
+  AddBackupCommand(app, command);
+  AddRestoreCommand(app, command);
+  AddExportCommand(app, command);
+  AddImportCommand(app, command);
   AddEvaluateCommand(app, command);
   AddModelCommand(app, command);
   AddCompletionCommand(app, command);

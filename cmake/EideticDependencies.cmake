@@ -1,5 +1,5 @@
 # The libraries Eidetic is built on, all of them Debian packages but ONNX
-# Runtime (third_party/onnxruntime/README.md). Each is wrapped so that targets
+# Runtime and DuckDB (README.md of their folders in third_party). Each is wrapped so that targets
 # name one thing and the traps stay here.
 
 find_package(Threads REQUIRED)
@@ -65,3 +65,18 @@ target_include_directories(eidetic_onnxruntime SYSTEM INTERFACE "${EIDETIC_ONNXR
 target_link_libraries(eidetic_onnxruntime INTERFACE "${EIDETIC_ONNXRUNTIME_LIBRARY}")
 file(REAL_PATH "${EIDETIC_ONNXRUNTIME_LIBRARY}" _onnxruntime_file)
 install(FILES "${_onnxruntime_file}" DESTINATION ${CMAKE_INSTALL_LIBDIR}/eidetic)
+
+# DuckDB: the header is here, the library is loaded by the program when it reads or
+# writes Parquet. Built against, it need not be there.
+file(STRINGS "${PROJECT_SOURCE_DIR}/third_party/duckdb/VERSION" _duckdb_version LIMIT_COUNT 1)
+set(EIDETIC_DUCKDB_ROOT "${PROJECT_SOURCE_DIR}/.cache/duckdb/${_duckdb_version}/${_onnxruntime_arch}"
+    CACHE PATH "Folder with DuckDB's lib/libduckdb.so")
+add_library(eidetic_duckdb INTERFACE)
+target_include_directories(eidetic_duckdb SYSTEM INTERFACE "${PROJECT_SOURCE_DIR}/third_party/duckdb/include")
+target_compile_definitions(eidetic_duckdb INTERFACE
+  EIDETIC_DUCKDB_LIBRARY="${EIDETIC_DUCKDB_ROOT}/lib/libduckdb.so")
+target_link_libraries(eidetic_duckdb INTERFACE ${CMAKE_DL_LIBS})
+if(EXISTS "${EIDETIC_DUCKDB_ROOT}/lib/libduckdb.so")
+  file(REAL_PATH "${EIDETIC_DUCKDB_ROOT}/lib/libduckdb.so" _duckdb_file)
+  install(FILES "${_duckdb_file}" DESTINATION ${CMAKE_INSTALL_LIBDIR}/eidetic)
+endif()

@@ -1,6 +1,7 @@
 #include "encoder/npy_file.h"
 
 #include <cstdint>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
@@ -38,7 +39,8 @@ absl::string_view After(absl::string_view header, absl::string_view key) {
 
 }  // namespace
 
-absl::StatusOr<NpyArray> ParseNpy(absl::string_view bytes, absl::string_view name) {
+absl::StatusOr<NpyHeader> ParseNpyHeader(absl::string_view bytes, uint64_t file_bytes,
+                                         absl::string_view name) {
   if (bytes.size() < kVersionEnd || !absl::StartsWith(bytes, kMagic)) {
     return Error(name, "it does not begin with \\x93NUMPY");
   }
@@ -50,7 +52,7 @@ absl::StatusOr<NpyArray> ParseNpy(absl::string_view bytes, absl::string_view nam
   if (header_size > bytes.size() - header_start) return Error(name, "truncated header");
   const absl::string_view header = bytes.substr(header_start, header_size);
 
-  NpyArray array;
+  NpyHeader array;
   absl::string_view type = After(header, "descr");
   if (!absl::ConsumePrefix(&type, "'") || type.find('\'') == absl::string_view::npos) {
     return Error(name, "no element type in the header");
@@ -77,11 +79,19 @@ absl::StatusOr<NpyArray> ParseNpy(absl::string_view bytes, absl::string_view nam
     }
     array.shape.push_back(length);
   }
-  array.data = bytes.substr(header_start + header_size);
-  if (array.data.size() != expected) {
-    return Error(name, absl::StrCat("its shape needs ", expected, " bytes, it has ", array.data.size()));
+  array.data_offset = header_start + header_size;
+  if (file_bytes - array.data_offset != expected) {
+    return Error(
+        name, absl::StrCat("its shape needs ", expected, " bytes, it has ", file_bytes - array.data_offset));
   }
   return array;
+}
+
+absl::StatusOr<NpyArray> ParseNpy(absl::string_view bytes, absl::string_view name) {
+  EIDETIC_ASSIGN_OR_RETURN(NpyHeader header, ParseNpyHeader(bytes, bytes.size(), name));
+  return NpyArray{.type = std::move(header.type),
+                  .shape = std::move(header.shape),
+                  .data = bytes.substr(header.data_offset)};
 }
 
 }  // namespace eidetic::encoder

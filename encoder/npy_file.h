@@ -7,6 +7,7 @@
 #define EIDETIC_ENCODER_NPY_FILE_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,17 @@ struct NpyArray {
   std::vector<size_t> shape;
   absl::string_view data;  // exactly the product of shape, times the size of an element
 };
+
+struct NpyHeader {
+  std::string type;
+  std::vector<size_t> shape;
+  size_t data_offset = 0;  // where the data begin
+};
+
+// For a file that is not read whole: `beginning` holds at least the header of a
+// file of `file_bytes`. Errors as ParseNpy.
+absl::StatusOr<NpyHeader> ParseNpyHeader(absl::string_view beginning, uint64_t file_bytes,
+                                         absl::string_view name);
 
 // `name` is put into errors. kInvalidArgument when the header is not understood
 // or the bytes after it are not exactly those of the array.

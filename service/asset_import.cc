@@ -32,12 +32,19 @@ AssetImport::AssetImport(const AssetWriter* writer, const Cancellation& cancella
 AssetImport::~AssetImport() { Stop(/*drop_queue=*/true); }
 
 absl::Status AssetImport::Add(const eidetic::v1::AssetInput& input) {
+  return Queue(input.asset_id(), writer_->Prepare(input, "asset", cancellation_));
+}
+
+absl::Status AssetImport::Add(const eidetic::v1::PortableAsset& asset) {
+  return Queue(asset.asset_id(), writer_->Prepare(asset, "portable_asset"));
+}
+
+absl::Status AssetImport::Queue(const std::string& asset_id, absl::StatusOr<PendingAsset> pending) {
   const uint64_t position = next_position_++;
-  absl::StatusOr<PendingAsset> pending = writer_->Prepare(input, "asset", cancellation_);
   EIDETIC_RETURN_IF_ERROR(cancellation_.Check());
   absl::MutexLock lock(&mutex_);
   if (absl::IsInvalidArgument(pending.status())) {
-    AddFailure(position, input.asset_id(), pending.status());
+    AddFailure(position, asset_id, pending.status());
     return status_;
   }
   EIDETIC_RETURN_IF_ERROR(pending.status());
@@ -47,7 +54,7 @@ absl::Status AssetImport::Add(const eidetic::v1::AssetInput& input) {
   mutex_.Await(absl::Condition(&has_room));
   EIDETIC_RETURN_IF_ERROR(status_);
   const size_t bytes = MemoryBytes(*pending);
-  queue_.push_back({position, input.asset_id(), *std::move(pending), bytes});
+  queue_.push_back({position, asset_id, *std::move(pending), bytes});
   queued_bytes_ += bytes;
   return absl::OkStatus();
 }

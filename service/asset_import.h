@@ -37,6 +37,8 @@ class AssetImport {
   // A bad item is noted and skipped. Waits while too much is in flight. An error
   // means that the import cannot go on.
   absl::Status Add(const eidetic::v1::AssetInput& input);
+  // The same for an asset of another library.
+  absl::Status Add(const eidetic::v1::PortableAsset& asset);
 
   // Waits until everything is written.
   absl::StatusOr<eidetic::v1::ImportAssetsResponse> Finish();
@@ -49,6 +51,7 @@ class AssetImport {
     size_t bytes = 0;
   };
 
+  absl::Status Queue(const std::string& asset_id, absl::StatusOr<PendingAsset> pending);
   void WriteGroups();
   std::vector<Item> TakeGroup();
   absl::Status WriteGroup(std::vector<Item> group);

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "indexer/asset_facts.h"
 #include "proto/status_macros.h"
+#include "service/portable_asset.h"
 #include "service/request_validation.h"
 
 namespace eidetic::service {
@@ -34,7 +35,9 @@ size_t MemoryBytes(const PendingAsset& asset) {
   size_t bytes = sizeof(PendingAsset) + asset.put.embedding.size() * sizeof(float);
   if (asset.picture.has_value()) bytes += asset.picture->tensor.size() * sizeof(float);
   for (const storage::CaptionSet& set : asset.put.caption_sets) {
-    for (const storage::CaptionInput& caption : set.captions) bytes += caption.text.size();
+    for (const storage::CaptionInput& caption : set.captions) {
+      bytes += caption.text.size() + caption.embedding.size() * sizeof(float);
+    }
   }
   return bytes + asset.put.record.ByteSizeLong();
 }
@@ -44,6 +47,11 @@ absl::Status AssetWriter::Start() {
   const absl::Status generation = model_->Generation().status();
   // Ready-made vectors need no model loaded when the library has its own already.
   return absl::IsNotFound(generation) ? model_->UseWithLibrary() : generation;
+}
+
+absl::StatusOr<PendingAsset> AssetWriter::Prepare(const eidetic::v1::PortableAsset& asset,
+                                                  absl::string_view field) const {
+  return PreparePortableAsset(asset, *model_, field);
 }
 
 absl::StatusOr<PendingAsset> AssetWriter::Prepare(const eidetic::v1::AssetInput& input,
@@ -108,8 +116,27 @@ absl::StatusOr<std::vector<absl::Status>> AssetWriter::Write(std::vector<Pending
   EIDETIC_RETURN_IF_ERROR(cancellation.Check());
   std::vector<storage::Mutation> mutations;
   mutations.reserve(assets.size());
-  for (PendingAsset& asset : assets) mutations.emplace_back(std::move(asset.put));
-  return library_->Commit(std::move(mutations), generation->model_fingerprint());
+  std::vector<size_t> ends;
+  for (PendingAsset& asset : assets) {
+    const std::string asset_id = asset.put.asset_id;
+    mutations.emplace_back(std::move(asset.put));
+    for (storage::PathInput& path : asset.more_paths) {
+      mutations.emplace_back(
+          storage::AttachPath{.asset_id = asset_id, .path = std::move(path), .caption_sets = {}});
+    }
+    ends.push_back(mutations.size());
+  }
+  EIDETIC_ASSIGN_OR_RETURN(std::vector<absl::Status> results,
+                           library_->Commit(std::move(mutations), generation->model_fingerprint()));
+  // One status an asset: that of its put, else of the first path refused.
+  std::vector<absl::Status> written;
+  written.reserve(ends.size());
+  size_t begin = 0;
+  for (const size_t end : ends) {
+    absl::Status& status = written.emplace_back();
+    for (; begin < end; ++begin) status.Update(std::move(results[begin]));
+  }
+  return written;
 }
 
 absl::Status AssetWriter::EmbedPictures(std::vector<PendingAsset>& assets,
@@ -138,6 +165,7 @@ absl::Status AssetWriter::EmbedCaptions(std::vector<PendingAsset>& assets,
   for (PendingAsset& asset : assets) {
     for (storage::CaptionSet& set : asset.put.caption_sets) {
       for (storage::CaptionInput& caption : set.captions) {
+        if (!caption.embedding.empty()) continue;
         texts.push_back(caption.text);
         captions.push_back(&caption);
       }

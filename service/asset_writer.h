@@ -23,6 +23,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "eidetic/v1/library_service.pb.h"
+#include "eidetic/v1/portable_asset.pb.h"
 #include "encoder/dual_encoder.h"
 #include "service/cancellation.h"
 #include "service/model_session.h"
@@ -36,6 +37,8 @@ struct PendingAsset {
   // `picture` is set.
   storage::PutAsset put;
   std::optional<encoder::PreparedPicture> picture;
+  // Attached after put.path.
+  std::vector<storage::PathInput> more_paths;
 };
 
 // Memory that `asset` holds, roughly.
@@ -52,6 +55,8 @@ class AssetWriter {
 
   // Checks and decodes; runs no tower. `field` is the path of `input` in its
   // request. Errors: kInvalidArgument with BadRequest.
+  absl::StatusOr<PendingAsset> Prepare(const eidetic::v1::PortableAsset& asset,
+                                       absl::string_view field) const;
   absl::StatusOr<PendingAsset> Prepare(const eidetic::v1::AssetInput& input, absl::string_view field,
                                        const Cancellation& cancellation) const;
 

@@ -7,12 +7,16 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "eidetic/service/v1/page_token.pb.h"
 #include "proto/status_macros.h"
 #include "service/asset_import.h"
 #include "service/asset_proto.h"
 #include "service/asset_writer.h"
+#include "service/bounded_text.h"
 #include "service/call_boundary.h"
+#include "service/create_backup.h"
+#include "service/export_assets.h"
 #include "service/generation_runs.h"
 #include "service/index_paths.h"
 #include "service/page_token.h"
@@ -49,6 +53,22 @@ absl::Status Put(const eidetic::v1::AssetInput& input, LibrarySession& session,
   EIDETIC_ASSIGN_OR_RETURN(const storage::Asset asset, session.library->GetAsset(asset_id));
   EIDETIC_ASSIGN_OR_RETURN(stored, MakeAssetProto(asset, *session.library));
   return absl::OkStatus();
+}
+
+absl::Status AddToImport(const eidetic::v1::ImportAssetsRequest& request, LibrarySession& session,
+                         AssetImport& import) {
+  if (!request.model_fingerprint().empty()) {
+    EIDETIC_ASSIGN_OR_RETURN(const storage::v1::GenerationRecord generation,
+                             session.library->ActiveGeneration());
+    if (generation.model_fingerprint() != request.model_fingerprint()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("the embeddings are of the model ", BoundedText(request.model_fingerprint(), 128),
+                       ", the library holds those of ", generation.model_fingerprint(), " (",
+                       generation.model_name(), ")"));
+    }
+  }
+  if (!request.has_portable_asset()) return import.Add(request.asset());
+  return import.Add(request.portable_asset());
 }
 
 absl::Status Get(const eidetic::v1::GetAssetRequest& request, const LibrarySession& session,
@@ -226,11 +246,19 @@ grpc::Status LibraryServiceImpl::ImportAssets(grpc::ServerContext* context,
     EIDETIC_RETURN_IF_ERROR(writer.Start());
     AssetImport import(&writer, cancellation);
     eidetic::v1::ImportAssetsRequest request;
-    while (reader->Read(&request)) EIDETIC_RETURN_IF_ERROR(import.Add(request.asset()));
+    while (reader->Read(&request)) EIDETIC_RETURN_IF_ERROR(AddToImport(request, *session_, import));
     // Read also ends when the client is gone.
     EIDETIC_RETURN_IF_ERROR(cancellation.Check());
     EIDETIC_ASSIGN_OR_RETURN(*response, import.Finish());
     return absl::OkStatus();
+  });
+}
+
+grpc::Status LibraryServiceImpl::ExportAssets(grpc::ServerContext* context,
+                                              const eidetic::v1::ExportAssetsRequest* request,
+                                              grpc::ServerWriter<eidetic::v1::ExportAssetsResponse>* writer) {
+  return AtCallBoundary(session_->admission, context, [&](const Cancellation& cancellation) {
+    return RunExportAssets(*request, *session_, cancellation, *writer);
   });
 }
 
@@ -275,6 +303,14 @@ grpc::Status LibraryServiceImpl::VerifyLibrary(
     grpc::ServerWriter<eidetic::v1::VerifyLibraryResponse>* writer) {
   return AtCallBoundary(session_->admission, context, [&](const Cancellation& cancellation) {
     return RunVerifyLibrary(*session_, cancellation, *writer);
+  });
+}
+
+grpc::Status LibraryServiceImpl::CreateBackup(grpc::ServerContext* context,
+                                              const eidetic::v1::CreateBackupRequest* request,
+                                              grpc::ServerWriter<eidetic::v1::CreateBackupResponse>* writer) {
+  return AtCallBoundary(session_->admission, context, [&](const Cancellation& cancellation) {
+    return RunCreateBackup(*request, *session_, cancellation, *writer);
   });
 }
 

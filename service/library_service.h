@@ -16,6 +16,8 @@ class LibraryServiceImpl final : public eidetic::v1::LibraryService::Service {
   grpc::Status ImportAssets(grpc::ServerContext* context,
                             grpc::ServerReader<eidetic::v1::ImportAssetsRequest>* reader,
                             eidetic::v1::ImportAssetsResponse* response) override;
+  grpc::Status ExportAssets(grpc::ServerContext* context, const eidetic::v1::ExportAssetsRequest* request,
+                            grpc::ServerWriter<eidetic::v1::ExportAssetsResponse>* writer) override;
   grpc::Status GetAsset(grpc::ServerContext* context, const eidetic::v1::GetAssetRequest* request,
                         eidetic::v1::GetAssetResponse* response) override;
   grpc::Status ListAssets(grpc::ServerContext* context, const eidetic::v1::ListAssetsRequest* request,
@@ -28,6 +30,8 @@ class LibraryServiceImpl final : public eidetic::v1::LibraryService::Service {
                           grpc::ServerWriter<eidetic::v1::IndexPathsResponse>* writer) override;
   grpc::Status VerifyLibrary(grpc::ServerContext* context, const eidetic::v1::VerifyLibraryRequest* request,
                              grpc::ServerWriter<eidetic::v1::VerifyLibraryResponse>* writer) override;
+  grpc::Status CreateBackup(grpc::ServerContext* context, const eidetic::v1::CreateBackupRequest* request,
+                            grpc::ServerWriter<eidetic::v1::CreateBackupResponse>* writer) override;
 
  private:
   LibrarySession* session_;

@@ -62,6 +62,7 @@ class LibrarySession {
   searcher::AttributeIndex attributes;
   Admission admission;
   ExclusiveRun index_run;
+  ExclusiveRun backup_run;
   const PageTokenCodec search_pages;
   const PageTokenCodec list_pages;
   // Shared by calls that write vectors while they do, held alone by a switch to

@@ -212,6 +212,29 @@ void CheckEmbedRequest(const eidetic::v1::EmbedRequest& request, const ServiceLi
   }
 }
 
+namespace {
+
+void CheckAttributes(const google::protobuf::Map<std::string, std::string>& attributes,
+                     absl::string_view field, FieldViolations& violations) {
+  if (attributes.size() > kMaxAttributes) {
+    violations.Add(absl::StrCat(field, ".attributes"),
+                   absl::StrCat("has ", attributes.size(), " entries; the most is ", kMaxAttributes));
+  } else {
+    for (const auto& [key, value] : attributes) {
+      if (key.empty() || key.size() > kMaxAttributeKeyBytes) {
+        violations.Add(
+            absl::StrCat(field, ".attributes"),
+            absl::StrCat("has a key of ", key.size(), " bytes; give 1 to ", kMaxAttributeKeyBytes));
+      } else if (value.size() > kMaxAttributeValueBytes) {
+        violations.Add(absl::StrCat(field, ".attributes[\"", key, "\"]"),
+                       absl::StrCat("has ", value.size(), " bytes; the most is ", kMaxAttributeValueBytes));
+      }
+    }
+  }
+}
+
+}  // namespace
+
 void CheckAssetInput(const eidetic::v1::AssetInput& asset, absl::string_view field,
                      FieldViolations& violations) {
   if (asset.image().empty() && !asset.has_embedding()) {
@@ -232,21 +255,28 @@ void CheckAssetInput(const eidetic::v1::AssetInput& asset, absl::string_view fie
       CheckText(asset.captions(i), absl::StrCat(field, ".captions[", i, "]"), kMaxCaptionBytes, violations);
     }
   }
-  if (asset.attributes_size() > kMaxAttributes) {
-    violations.Add(absl::StrCat(field, ".attributes"),
-                   absl::StrCat("has ", asset.attributes_size(), " entries; the most is ", kMaxAttributes));
+  CheckAttributes(asset.attributes(), field, violations);
+}
+
+void CheckPortableAsset(const eidetic::v1::PortableAsset& asset, absl::string_view field,
+                        FieldViolations& violations) {
+  CheckAssetId(asset.asset_id(), absl::StrCat(field, ".asset_id"), violations);
+  if (asset.has_embedding()) CheckEmbedding(asset.embedding(), absl::StrCat(field, ".embedding"), violations);
+  if (asset.captions_size() > kMaxCaptionsOfPortableAsset) {
+    violations.Add(
+        absl::StrCat(field, ".captions"),
+        absl::StrCat("has ", asset.captions_size(), " texts; the most is ", kMaxCaptionsOfPortableAsset));
   } else {
-    for (const auto& [key, value] : asset.attributes()) {
-      if (key.empty() || key.size() > kMaxAttributeKeyBytes) {
-        violations.Add(
-            absl::StrCat(field, ".attributes"),
-            absl::StrCat("has a key of ", key.size(), " bytes; give 1 to ", kMaxAttributeKeyBytes));
-      } else if (value.size() > kMaxAttributeValueBytes) {
-        violations.Add(absl::StrCat(field, ".attributes[\"", key, "\"]"),
-                       absl::StrCat("has ", value.size(), " bytes; the most is ", kMaxAttributeValueBytes));
+    for (int i = 0; i < asset.captions_size(); ++i) {
+      const std::string name = absl::StrCat(field, ".captions[", i, "]");
+      CheckText(asset.captions(i).text(), absl::StrCat(name, ".text"), kMaxCaptionBytes, violations);
+      if (asset.captions(i).source() < eidetic::v1::CAPTION_SOURCE_CAPTIONS_FILE ||
+          asset.captions(i).source() > eidetic::v1::CAPTION_SOURCE_CLIENT) {
+        violations.Add(absl::StrCat(name, ".source"), "is not a source that an asset's text can have");
       }
     }
   }
+  CheckAttributes(asset.attributes(), field, violations);
 }
 
 void CheckListAssetsRequest(const eidetic::v1::ListAssetsRequest& request, FieldViolations& violations) {

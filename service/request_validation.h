@@ -19,6 +19,7 @@
 #include "eidetic/v1/encoder_service.pb.h"
 #include "eidetic/v1/generation_service.pb.h"
 #include "eidetic/v1/library_service.pb.h"
+#include "eidetic/v1/portable_asset.pb.h"
 #include "eidetic/v1/search_service.pb.h"
 #include "google/rpc/error_details.pb.h"
 #include "searcher/filter_expression.h"
@@ -32,6 +33,8 @@ inline constexpr int kMaxPageSize = 1'000;
 inline constexpr int kMaxRankedHits = 100'000;
 inline constexpr int kMaxCaptionsOfAsset = 256;
 inline constexpr size_t kMaxCaptionBytes = 4'096;
+// As many as the library has slots for.
+inline constexpr int kMaxCaptionsOfPortableAsset = 65'536;
 inline constexpr int kMaxAttributes = 64;
 inline constexpr size_t kMaxAttributeKeyBytes = 64;
 inline constexpr size_t kMaxAttributeValueBytes = 1'024;
@@ -71,6 +74,8 @@ void CheckEmbedRequest(const eidetic::v1::EmbedRequest& request, const ServiceLi
 void CheckAssetInput(const eidetic::v1::AssetInput& asset, absl::string_view field,
                      FieldViolations& violations);
 void CheckListAssetsRequest(const eidetic::v1::ListAssetsRequest& request, FieldViolations& violations);
+void CheckPortableAsset(const eidetic::v1::PortableAsset& asset, absl::string_view field,
+                        FieldViolations& violations);
 void CheckIndexPathsRequest(const eidetic::v1::IndexPathsRequest& request, FieldViolations& violations);
 void CheckFillGenerationRequest(const eidetic::v1::FillGenerationRequest& request,
                                 FieldViolations& violations);

@@ -33,6 +33,7 @@
 #include "absl/time/time.h"
 #include "eidetic/storage/v1/records.pb.h"
 #include "eidetic/v1/asset.pb.h"
+#include "storage/backup.h"
 
 namespace rocksdb {
 class Env;
@@ -130,7 +131,8 @@ struct PathInput {
 // Adds an asset, or replaces the fields given here of the one with that id.
 struct PutAsset {
   std::string asset_id;
-  // Everything but ordinal, paths and create_time_micros is taken from here.
+  // Everything but ordinal and paths is taken from here; create_time_micros only
+  // for a new asset, where 0 means now.
   eidetic::storage::v1::AssetRecord record;
   // Added to the asset's paths; when the path belonged to another asset it is
   // taken from that one first, as DetachPath does.
@@ -192,6 +194,17 @@ struct Fault {
   std::string message;
 };
 
+// All that the library holds of one asset.
+struct WholeAsset {
+  Asset asset;
+  // One for each of asset.record.paths().
+  std::vector<eidetic::storage::v1::PathRecord> paths;
+  std::vector<float> embedding;
+  // By slot, and one embedding for each.
+  std::vector<CaptionEntry> captions;
+  std::vector<std::vector<float>> caption_embeddings;
+};
+
 // What an asset lacks in a generation.
 struct MissingVectors {
   Asset asset;
@@ -212,6 +225,13 @@ class ReadView {
       const std::function<absl::Status(Ordinal, std::span<const float> vector)>& visit) const = 0;
   virtual absl::Status ForEachCaptionEmbedding(
       const std::function<absl::Status(CaptionId, std::span<const float> vector)>& visit) const = 0;
+  // Number of assets with a vector in the active generation.
+  virtual uint64_t asset_count() const = 0;
+  // Calls `visit` for each asset that has a vector, by rising ordinal; stops at the
+  // first error.
+  // kDataLoss names what is missing or damaged.
+  virtual absl::Status ForEachWholeAsset(
+      const std::function<absl::Status(const WholeAsset&)>& visit) const = 0;
   // Assets that lack vectors, by rising ordinal from the first above `after`
   // (nullopt: from the start).
   virtual absl::StatusOr<std::vector<MissingVectors>> ListMissing(std::optional<Ordinal> after,
@@ -359,6 +379,18 @@ class Library {
   // false (→ kCancelled). An error status means it could not go on.
   virtual absl::Status VerifyAll(const std::function<void(const Fault&)>& fault,
                                  const std::function<bool(uint64_t, uint64_t)>& progress) const = 0;
+
+  // Adds a backup to a backup folder (storage/backup.h) while others read and
+  // write: it holds all that was acknowledged before, and of what is written
+  // meanwhile a beginning. Files that earlier backups hold are not copied again.
+  // When it returns OK the backup is durable and was verified by its checksums;
+  // otherwise it is not there, and earlier ones are as they were. Errors:
+  // kInvalidArgument (the folder is inside the library),
+  // kFailedPrecondition (it holds other things, another library's backups, or
+  // those of a newer format), kUnavailable (another process works on it),
+  // kDataLoss (a file of an earlier backup is damaged), kResourceExhausted (disk
+  // full), kCancelled.
+  virtual absl::StatusOr<Backup> CreateBackup(const BackupOptions& options) = 0;
 };
 
 // Whether the changes of a Commit that failed with this status may be there,

@@ -143,7 +143,9 @@ absl::Status MutationWriter::ApplyOne(const PutAsset& put) {
       return absl::ResourceExhaustedError("the library has given out all its ordinals");
     }
     record.set_ordinal(state_.next_ordinal());
-    record.set_create_time_micros(absl::ToUnixMicros(absl::Now()));
+    // Given when an asset comes from another library.
+    record.set_create_time_micros(put.record.create_time_micros() > 0 ? put.record.create_time_micros()
+                                                                      : absl::ToUnixMicros(absl::Now()));
     state_.set_next_ordinal(state_.next_ordinal() + 1);
     state_.set_asset_count(state_.asset_count() + 1);
     EIDETIC_RETURN_IF_ERROR(Put(families_.ordinals, OrdinalKey(record.ordinal()),

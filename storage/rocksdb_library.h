@@ -95,6 +95,7 @@ class RocksDbLibrary final : public Library {
   std::unique_ptr<ReadView> NewView() const override;
   absl::Status VerifyAll(const std::function<void(const Fault&)>& fault,
                          const std::function<bool(uint64_t, uint64_t)>& progress) const override;
+  absl::StatusOr<Backup> CreateBackup(const BackupOptions& options) override;
 
  private:
   struct Writer;

@@ -17,13 +17,14 @@ stand_in() {
 prepare() {
   tree="$1/a clone"
   export HOME="$1/home" STAND_INS="$1/bin" CALLS="$1/calls"
-  unset EIDETIC_LIBRARY EIDETIC_ONNXRUNTIME_ROOT XDG_DATA_HOME CXX CI CMAKE_GENERATOR CTEST_PARALLEL_LEVEL
+  unset EIDETIC_LIBRARY EIDETIC_ONNXRUNTIME_ROOT EIDETIC_DUCKDB_ROOT XDG_DATA_HOME CXX CI CMAKE_GENERATOR CTEST_PARALLEL_LEVEL
   mkdir -p "$tree" "$HOME" "$STAND_INS"
   : >"$CALLS"
   PATH="$STAND_INS:$PATH"
   mkdir "$tree/third_party"
   cp -r "$repository/scripts" "$repository/.ci" "$tree/"
-  cp -r "$repository/third_party/onnxruntime" "$tree/third_party/"
+  cp -r "$repository/third_party/onnxruntime" "$repository/third_party/duckdb" "$repository/third_party/fetch_library.bash" \
+    "$tree/third_party/"
   cp -r "$repository/tests/scripts/stub_project/." "$tree/"
 
   # All packages are installed, but for those named in $MISSING.
@@ -45,6 +46,9 @@ EOF
   export EIDETIC_ONNXRUNTIME_ROOT="$1/an onnxruntime"
   mkdir -p "$EIDETIC_ONNXRUNTIME_ROOT/include" "$EIDETIC_ONNXRUNTIME_ROOT/lib"
   touch "$EIDETIC_ONNXRUNTIME_ROOT/include/onnxruntime_cxx_api.h" "$EIDETIC_ONNXRUNTIME_ROOT/lib/libonnxruntime.so"
+  export EIDETIC_DUCKDB_ROOT="$1/a duckdb"
+  mkdir -p "$EIDETIC_DUCKDB_ROOT/lib"
+  touch "$EIDETIC_DUCKDB_ROOT/lib/libduckdb.so"
   cd "$tree" || exit 1
 }
 

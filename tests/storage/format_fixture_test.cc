@@ -56,7 +56,9 @@ TEST_P(FormatFixtureTest, OpensForWriting) {
   PutAsset put;
   put.asset_id = "new";
   put.embedding = UnitVector(50);
-  EXPECT_TRUE(CommitOne(**library, put).ok());
+  const auto committed = (*library)->Commit({put}, TestModel().model_fingerprint());
+  ASSERT_TRUE(committed.ok()) << committed.status();
+  EXPECT_TRUE(committed->front().ok()) << committed->front();
   EXPECT_TRUE((*library)->GetAsset("new").ok());
 }
 
@@ -69,7 +71,7 @@ TEST_P(FormatFixtureTest, OpensForReading) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(Formats, FormatFixtureTest, ::testing::Values("1"));
+INSTANTIATE_TEST_SUITE_P(Formats, FormatFixtureTest, ::testing::Values("1", "1_sealed"));
 
 }  // namespace
 }  // namespace eidetic::storage

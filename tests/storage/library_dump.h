@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "proto/status_macros.h"
+#include "storage/generation.h"
 #include "storage/library.h"
 
 namespace eidetic::storage {
@@ -53,6 +54,21 @@ inline absl::StatusOr<std::string> DumpLibrary(const Library& library) {
     for (const auto& [id, vector] : vectors) {
       absl::StrAppend(&text, "  caption embedding ", id, DumpVector(vector), "\n");
     }
+  }
+  EIDETIC_ASSIGN_OR_RETURN(const std::vector<GenerationStatus> generations, library.ListGenerations());
+  for (const GenerationStatus& status : generations) {
+    if (status.record.number() == generation.number()) continue;
+    absl::StrAppend(&text, "other generation ", DumpRecord(status.record), "\n");
+    EIDETIC_ASSIGN_OR_RETURN(const auto other, library.OpenGeneration(status.record.number()));
+    const std::unique_ptr<ReadView> view = other->NewView();
+    EIDETIC_RETURN_IF_ERROR(view->ForEachEmbedding([&](Ordinal ordinal, std::span<const float> vector) {
+      absl::StrAppend(&text, "  embedding ", ordinal, DumpVector(vector), "\n");
+      return absl::OkStatus();
+    }));
+    EIDETIC_RETURN_IF_ERROR(view->ForEachCaptionEmbedding([&](CaptionId id, std::span<const float> vector) {
+      absl::StrAppend(&text, "  caption embedding ", id, DumpVector(vector), "\n");
+      return absl::OkStatus();
+    }));
   }
   EIDETIC_RETURN_IF_ERROR(library.ForEachPath("", [&](absl::string_view path, const v1::PathRecord& record) {
     absl::StrAppend(&text, "path ", absl::CHexEscape(path), " ", DumpRecord(record), "\n");

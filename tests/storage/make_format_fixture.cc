@@ -6,8 +6,6 @@
 // makes FOLDER/library and FOLDER/expected.txt. The content is always the same
 // but for times of creation; RocksDB's file numbers and identity are its own.
 
-#include <rocksdb/db.h>
-
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -18,9 +16,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proto/status_macros.h"
-#include "storage/column_families.h"
+#include "storage/generation.h"
 #include "storage/library.h"
 #include "tests/storage/library_dump.h"
+#include "tests/storage/test_generations.h"
 #include "tests/storage/test_library.h"
 
 namespace eidetic::storage {
@@ -94,7 +93,7 @@ std::vector<Mutation> FirstChanges() {
           DetachPath{"/photos/detached.jpg"}};
 }
 
-// In the log alone.
+// In a later table.
 std::vector<Mutation> SecondChanges() {
   PutAsset later = Photo("later", 6);
   later.path = Path("/photos/later.jpg", 7);
@@ -113,36 +112,29 @@ absl::Status Apply(const std::string& library_path, std::vector<Mutation> mutati
   return library->TrimChanges(trim);
 }
 
-// Writes the state record as it is once more, into a log of its own: opening a
-// library must read one log after the other.
-absl::Status AddSecondLog(const std::string& library_path) {
-  const std::string path = library_path + "/rocksdb";
-  const auto check = [](const rocksdb::Status& status) {
-    return status.ok() ? absl::OkStatus() : absl::InternalError(status.ToString());
-  };
-  std::vector<std::string> names;
-  EIDETIC_RETURN_IF_ERROR(check(rocksdb::DB::ListColumnFamilies({}, path, &names)));
-  std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  for (const std::string& name : names) families.emplace_back(name, rocksdb::ColumnFamilyOptions());
-  rocksdb::DBOptions options;
-  options.avoid_flush_during_recovery = true;
-  options.db_host_id = "";
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  rocksdb::DB* opened = nullptr;
-  EIDETIC_RETURN_IF_ERROR(check(rocksdb::DB::Open(options, path, families, &handles, &opened)));
-  const std::unique_ptr<rocksdb::DB> database(opened);
-  absl::Status written = absl::InternalError("there is no family meta");
-  for (rocksdb::ColumnFamilyHandle* handle : handles) {
-    if (handle->GetName() == kMetaFamily) {
-      std::string state;
-      written = check(database->Get({}, handle, kStateKey, &state));
-      rocksdb::WriteOptions sync;
-      sync.sync = true;
-      if (written.ok()) written = check(database->Put(sync, handle, kStateKey, state));
+// A second generation, half filled: one asset whole, one without its captions.
+absl::Status AddGeneration(const std::string& library_path) {
+  EIDETIC_ASSIGN_OR_RETURN(const auto library, Library::Open(library_path, {}));
+  EIDETIC_ASSIGN_OR_RETURN(const v1::GenerationRecord started,
+                           library->StartGeneration(TestModel(kNewDimension, kNew)));
+  std::vector<GenerationVectors> vectors;
+  for (const char* id : {"put.by_client", "0123456789abcdef0123456789abcdef"}) {
+    EIDETIC_ASSIGN_OR_RETURN(const Asset asset, library->GetAsset(id));
+    GenerationVectors& given = vectors.emplace_back();
+    given.asset_id = id;
+    given.embedding_version = asset.record.embedding_version();
+    given.embedding = NewVector(static_cast<uint32_t>(vectors.size()));
+    if (vectors.size() > 1) continue;
+    EIDETIC_ASSIGN_OR_RETURN(const std::vector<CaptionEntry> captions,
+                             library->GetCaptions(asset.record.ordinal()));
+    for (const CaptionEntry& caption : captions) {
+      given.captions.push_back({caption.id, caption.record.text(), NewVector(200)});
     }
-    EIDETIC_RETURN_IF_ERROR(check(database->DestroyColumnFamilyHandle(handle)));
   }
-  return written;
+  EIDETIC_ASSIGN_OR_RETURN(const std::vector<absl::Status> results,
+                           library->PutGenerationVectors(started.number(), kNew, std::move(vectors)));
+  for (const absl::Status& result : results) EIDETIC_RETURN_IF_ERROR(result);
+  return absl::OkStatus();
 }
 
 // What tells of this machine, or is made anew: logs for people, options, locks.
@@ -164,9 +156,9 @@ absl::Status Make(const std::string& folder) {
   if (fs::exists(library_path)) return absl::AlreadyExistsError(library_path + " is there already");
   fs::create_directories(folder);
   EIDETIC_RETURN_IF_ERROR(Apply(library_path, FirstChanges(), 4));
-  // Opening it puts the first changes into tables.
+  // Opening it puts the changes before into tables.
   EIDETIC_RETURN_IF_ERROR(Apply(library_path, SecondChanges(), 0));
-  EIDETIC_RETURN_IF_ERROR(AddSecondLog(library_path));
+  EIDETIC_RETURN_IF_ERROR(AddGeneration(library_path));
   EIDETIC_RETURN_IF_ERROR(RemoveTraces(library_path));
   // Read in a copy: opening writes.
   const TestFolder scratch;

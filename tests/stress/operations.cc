@@ -2,12 +2,15 @@
 
 #include <array>
 #include <iterator>
+#include <limits>
 #include <optional>
 #include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "proto/status_macros.h"
+#include "storage/backup.h"
+#include "storage/file_system.h"
 #include "tests/stress/generation_operations.h"
 #include "tests/stress/library_check.h"
 
@@ -99,6 +102,49 @@ absl::Status TrimChanges(Worker& worker) {
   return absl::OkStatus();
 }
 
+// A backup made while the others write, restored at once: nobody else writes this
+// worker's assets, so that of these it must hold exactly what was acknowledged.
+// Beside the library, on the real disk: the last power loss must not be its end.
+absl::Status BackUpAndRestore(Worker& worker) {
+  const std::string backups = absl::StrCat(worker.library.directory(), "-backups-", worker.number);
+  const std::string target = absl::StrCat(worker.library.directory(), "-restored-", worker.number);
+  // Left by the crash of an earlier cycle.
+  EIDETIC_RETURN_IF_ERROR(storage::PosixFileSystem().RemoveAll(target));
+  const auto made = worker.library.CreateBackup({.directory = backups, .keep = 2});
+  if (!made.ok()) {
+    if (worker.disk_fails()) return absl::OkStatus();
+    return absl::DataLossError(absl::StrCat("failed on a good disk: ", made.status().ToString()));
+  }
+  const auto check = [&]() -> absl::Status {
+    EIDETIC_RETURN_IF_ERROR(
+        storage::RestoreBackup({.backup_directory = backups, .library_directory = target}).status());
+    EIDETIC_ASSIGN_OR_RETURN(const auto restored, storage::Library::Open(target, {}));
+    if (const std::string complaint = CheckVerify(*restored); !complaint.empty()) {
+      return absl::DataLossError(complaint);
+    }
+    if (const std::string complaint = CheckView(*restored); !complaint.empty()) {
+      return absl::DataLossError(complaint);
+    }
+    EIDETIC_RETURN_IF_ERROR(IsVisible(*restored, worker.state, {}).status());
+    EIDETIC_ASSIGN_OR_RETURN(const std::vector<storage::Asset> assets,
+                             restored->ListAssets(std::nullopt, std::numeric_limits<int>::max() - 1));
+    size_t own = 0;
+    for (const storage::Asset& asset : assets) {
+      const std::optional<uint32_t> number = ParseAssetName(asset.asset_id);
+      if (number.has_value() && *number % worker.writers == worker.number) ++own;
+    }
+    if (own == worker.state.assets.size()) return absl::OkStatus();
+    return absl::DataLossError(
+        absl::StrCat("it holds ", own, " of this writer's assets, not ", worker.state.assets.size()));
+  };
+  const absl::Status checked = check();
+  if (!checked.ok()) {
+    return absl::DataLossError(
+        absl::StrCat("backup ", made->number, " is not what was acknowledged: ", checked.ToString()));
+  }
+  return storage::PosixFileSystem().RemoveAll(target);
+}
+
 struct Operation {
   const char* name;
   uint32_t weight;
@@ -115,6 +161,7 @@ constexpr std::array kOperations = {
     Operation{"several at once", 15, CommitSeveral},
     Operation{"save snapshot", 3, SaveSnapshot},
     Operation{"trim change log", 2, TrimChanges},
+    Operation{"back up and restore", 1, BackUpAndRestore},
     Operation{"fill generation", 10, FillGeneration},
     Operation{"switch generation", 2, SwitchGeneration},
     Operation{"drop generation", 1, DropGeneration},
