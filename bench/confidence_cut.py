@@ -25,7 +25,7 @@ LIMIT = 10
 def search(program, library, queries):
     """One list of (file name, confidence) a query, the nearest ten, nothing left out."""
     listed = subprocess.run(
-        [program, "--library", library, "search", "--queries", "-", "--limit", str(LIMIT), "--json"],
+        [program, "--library", library, "search", "--queries", "-", "--limit", str(LIMIT), "--all", "--json"],
         input="\n".join(queries) + "\n", capture_output=True, text=True, check=True).stdout.splitlines()
     results = [[(os.path.basename(hit["path"]), hit["confidence"]) for hit in json.loads(line)["results"]]
                for line in listed]

@@ -35,6 +35,7 @@ struct SearchOptions {
   int limit = 10;
   int ef_search = 0;
   float min_confidence = 0;
+  bool all = false;
   bool exact = false;
   bool explain = false;
 };
@@ -75,6 +76,15 @@ absl::StatusOr<v1::SearchResponse> Search(const LibraryConnection& connection,
   return response;
 }
 
+std::string AboutUnsureHits(const v1::SearchResponse& response) {
+  const std::string cut = absl::StrFormat("%.0f %%", 100.0 * response.cut_confidence());
+  if (response.hits().empty()) {
+    return absl::StrCat("Nothing in the library seems to match: all of the ", response.unsure_count(),
+                        " nearest photos are below ", cut, " confidence. --all shows them.");
+  }
+  return absl::StrCat(response.unsure_count(), " more below ", cut, " confidence; --all shows them.");
+}
+
 void PrintHits(const Command& command, const v1::SearchResponse& response, const std::string& filter) {
   for (const v1::SearchHit& hit : response.hits()) {
     const v1::Asset& asset = hit.asset();
@@ -85,12 +95,7 @@ void PrintHits(const Command& command, const v1::SearchResponse& response, const
     std::printf("%s %s\n", command.terminal.Dim(figures).c_str(), place.c_str());
   }
   if (response.unsure_count() > 0) {
-    std::printf("%s\n",
-                command.terminal
-                    .Dim(response.hits().empty()
-                             ? "Nothing in the library seems to match: every hit is below --min-confidence."
-                             : absl::StrCat(response.unsure_count(), " more below --min-confidence."))
-                    .c_str());
+    std::printf("%s\n", command.terminal.Dim(AboutUnsureHits(response)).c_str());
   } else if (response.hits().empty()) {
     std::printf("Nothing found: %s.\n",
                 filter.empty() ? "the library holds no photos" : "no photo of the library passes the filter");
@@ -122,6 +127,9 @@ void PrintHits(const Command& command, const v1::SearchResponse& response, const
 }
 
 void PrintHitsAsJson(const v1::SearchResponse& response, const std::string& image) {
+  if (response.hits().empty() && response.unsure_count() > 0) {
+    std::fprintf(stderr, "%s\n", AboutUnsureHits(response).c_str());
+  }
   for (const v1::SearchHit& hit : response.hits()) {
     Json json = HitToJson(hit);
     if (!image.empty()) json["image"] = image;
@@ -148,6 +156,7 @@ absl::StatusOr<v1::SearchRequest> BaseRequest(const SearchOptions& options) {
   request.set_ef_search(options.ef_search);
   request.set_filter(options.filter);
   request.set_min_confidence(options.min_confidence);
+  request.set_cut_noise(!options.all);
   if (!options.image.empty()) {
     EIDETIC_ASSIGN_OR_RETURN(*request.add_terms(), ImageTerm(options.image));
   }
@@ -269,7 +278,7 @@ void AddSearchCommand(CLI::App& app, Command& command) {
       "  eidetic search \"a beach\" --not \"people\"\n"
       "  eidetic search \"our dog\" --filter 'taken >= \"2023-06-01\" AND folder:Italy'\n"
       "  eidetic search \"a church\" --filter 'within(41.9, 12.5, 20) AND NOT tag:screenshot'\n"
-      "  eidetic search \"a piano\" --min-confidence 0.12\n"
+      "  eidetic search \"a piano\" --all\n"
       "  eidetic search --queries queries.txt --json");
   search->add_option("TEXT", options->text, "What the picture shows, in English")->type_name("");
   search->add_option("--image", options->image, "A picture to start from; with TEXT both count alike")
@@ -277,11 +286,18 @@ void AddSearchCommand(CLI::App& app, Command& command) {
   search->add_option("--not", options->not_text, "What the picture should not show")->type_name("TEXT");
   search->add_option("--queries", options->queries, "One query a line (\"-\": standard input)")
       ->type_name("FILE");
+  CLI::Option* all =
+      search->add_flag("--all", options->all,
+                       "Show hits that seem to be noise too. They are left out of a search by words alone in "
+                       "a library of 200 photos or more");
   search
-      ->add_option("--min-confidence", options->min_confidence,
-                   "Leave out hits that less likely show what TEXT says, 0 to 1; noise begins at about 0.12")
+      ->add_option(
+          "--min-confidence", options->min_confidence,
+          "Leave out hits that less likely show what TEXT says, 0 to 1; 0.12 also leaves out most of what "
+          "only resembles it")
       ->check(CLI::Range(0.0, 1.0))
-      ->type_name("P");
+      ->type_name("P")
+      ->excludes(all);
   AddResultOptions(search, options->filter, options->limit, options->exact, options->explain);
   search->add_option("--ef-search", options->ef_search, "Effort of the graph search; 0: chosen for you")
       ->check(CLI::Range(0, 100'000));

@@ -44,12 +44,21 @@ class ScoreCalibration {
   // rises.
   static constexpr size_t kFewestCaptions = 200;
 
+  // What is below is almost surely noise, and the fewest photos that tell:
+  // docs/confidence.md has the figures.
+  static constexpr float kNoiseConfidence = 0.05F;
+  static constexpr uint64_t kFewestPhotosForNoise = 200;
+
   // kInvalidArgument: row counts or dimension do not fit, or no background.
   static absl::StatusOr<ScoreCalibration> Fit(CalibrationSamples samples);
 
   // 0 to 1. `score` is the inner product of the query with `photo`.
   // kInvalidArgument: another dimension.
   absl::StatusOr<float> Confidence(float score, std::span<const float> photo) const;
+
+  // What a hit must have to be more than noise; 0: not known in so small a
+  // library.
+  float noise_confidence() const { return photo_count_ < kFewestPhotosForNoise ? 0 : kNoiseConfidence; }
 
   // For a file that may be deleted at any time. Parse gives kDataLoss for bytes
   // that are not whole, kFailedPrecondition for those of another version.

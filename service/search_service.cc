@@ -79,10 +79,10 @@ absl::StatusOr<std::string> NextPageToken(const SearchRequest& request, uint32_t
   return codec.Encode(token);
 }
 
-// Leaves out hits below `min_confidence`. Null `calibration`: hits have no
+// Leaves out hits below `least_confidence`. Null `calibration`: hits have no
 // confidence.
 absl::Status FillHits(const std::vector<searcher::Neighbor>& neighbors, uint32_t offset,
-                      const searcher::ScoreCalibration* calibration, float min_confidence,
+                      const searcher::ScoreCalibration* calibration, float least_confidence,
                       const storage::Library& library, ModelSession& model,
                       eidetic::v1::SearchResponse& response) {
   std::vector<storage::Ordinal> ordinals;
@@ -102,7 +102,7 @@ absl::Status FillHits(const std::vector<searcher::Neighbor>& neighbors, uint32_t
       if (absl::IsNotFound(photo.status())) continue;
       EIDETIC_RETURN_IF_ERROR(photo.status());
       EIDETIC_ASSIGN_OR_RETURN(confidence, calibration->Confidence(neighbors[i].score, *photo));
-      if (*confidence < min_confidence) {
+      if (*confidence < least_confidence) {
         response.set_unsure_count(response.unsure_count() + 1);
         continue;
       }
@@ -202,7 +202,12 @@ absl::Status SearchServiceImpl::FindAssets(const SearchRequest& request, const C
   if (OnlyTexts(request)) {
     EIDETIC_ASSIGN_OR_RETURN(calibration, searched->confidence.Current(cancellation));
   }
-  EIDETIC_RETURN_IF_ERROR(FillHits(hits, page.offset(), calibration.get(), request.min_confidence(),
+  float least_confidence = request.min_confidence();
+  if (request.cut_noise() && least_confidence == 0 && calibration != nullptr) {
+    least_confidence = calibration->noise_confidence();
+  }
+  response.set_cut_confidence(least_confidence);
+  EIDETIC_RETURN_IF_ERROR(FillHits(hits, page.offset(), calibration.get(), least_confidence,
                                    *session_->library, *searched->model, response));
   if (has_more) {
     EIDETIC_ASSIGN_OR_RETURN(*response.mutable_next_page_token(),

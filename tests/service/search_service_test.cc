@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "searcher/score_calibration.h"
 #include "service/grpc_status.h"
 #include "tests/service/hosted_library.h"
 
@@ -182,6 +183,46 @@ TEST_P(SearchServiceTest, HitsOfTextsHaveAConfidenceThatCanBeCut) {
     request.set_min_confidence(bad);
     EXPECT_EQ(ViolatedField(Search(request)), "min_confidence");
   }
+}
+
+TEST_P(SearchServiceTest, NoiseIsCutOnlyWhereThereAreEnoughPhotosToTell) {
+  PutAxes();
+  SearchRequest request;
+  request.add_terms()->set_text("a dog");
+  request.set_cut_noise(true);
+  SearchResponse small;
+  ASSERT_TRUE(Search(request, &small).ok());
+  EXPECT_EQ(small.hits_size(), 4);
+  EXPECT_EQ(small.cut_confidence(), 0);
+
+  std::vector<float> photo(static_cast<size_t>(dimension_));
+  for (uint64_t i = 0; i < searcher::ScoreCalibration::kFewestPhotosForNoise; ++i) {
+    for (size_t k = 0; k < photo.size(); ++k) photo[k] = std::sin(static_cast<float>(1 + i * (k + 1)));
+    hosted_.PutVector(absl::StrCat("photo-", i), photo);
+  }
+  hosted_.WaitForIndex();
+  request.set_page_size(100);
+  SearchResponse cut;
+  ASSERT_TRUE(Search(request, &cut).ok());
+  EXPECT_EQ(cut.cut_confidence(), searcher::ScoreCalibration::kNoiseConfidence);
+  EXPECT_GT(cut.unsure_count(), 0);
+  EXPECT_EQ(cut.unsure_count() + cut.hits_size(), 100);
+  for (const auto& hit : cut.hits())
+    EXPECT_GE(hit.confidence(), searcher::ScoreCalibration::kNoiseConfidence);
+  // What the client says counts more.
+  request.set_min_confidence(1e-6F);
+  SearchResponse chosen;
+  ASSERT_TRUE(Search(request, &chosen).ok());
+  EXPECT_EQ(chosen.cut_confidence(), 1e-6F);
+  EXPECT_GT(chosen.hits_size(), cut.hits_size());
+  // Pictures, assets and vectors have no confidence, and are not cut.
+  SearchRequest by_asset;
+  by_asset.add_terms()->set_asset_id("b");
+  by_asset.set_cut_noise(true);
+  SearchResponse without;
+  ASSERT_TRUE(Search(by_asset, &without).ok());
+  EXPECT_EQ(without.hits_size(), 10);
+  EXPECT_EQ(without.cut_confidence(), 0);
 }
 
 TEST_P(SearchServiceTest, AFilterLeavesOnlyWhatPasses) {
