@@ -17,6 +17,7 @@
 #include "searcher/library_indexes.h"
 #include "searcher/published.h"
 #include "searcher/snapshot.h"
+#include "searcher/snapshot_fit.h"
 
 namespace eidetic::searcher {
 namespace {
@@ -304,26 +305,9 @@ class EmbeddedSearchEngine final : public SearchEngine {
                                ReadSnapshot(folder_, files_, options_.vectors_on_disk ? kVectorsSuffix : ""));
       const SnapshotInfo info = snapshot.info;
       epoch_ = info.epoch;
-      if (info.database_id != library_->database_id()) {
-        return absl::FailedPreconditionError("the snapshot is of another database");
-      }
-      EIDETIC_RETURN_IF_ERROR(CheckGeneration(info.generation, generation->number()));
-      if (info.model_fingerprint != generation->model_fingerprint() ||
-          info.dimension != generation->dimension()) {
-        return absl::FailedPreconditionError("the snapshot is of another model");
-      }
-      EIDETIC_ASSIGN_OR_RETURN(const storage::v1::GenerationRecord active, library_->ActiveGeneration());
-      if (active.number() != generation->number()) {
-        return absl::NotFoundError("the snapshot is of a generation that is not in use");
-      }
-      if (info.last_sequence > library_->last_sequence()) {
-        // It was made from what was durable: the database is what is wrong.
-        lost_ = absl::DataLossError(absl::StrCat(
-            "the database of ", library_->directory(), " has lost changes ", library_->last_sequence() + 1,
-            " to ", info.last_sequence, ", which the snapshot of its index holds; restore a backup, or save ",
-            "what can be saved: eidetic verify --repair --library ", library_->directory()));
-        return lost_;
-      }
+      EIDETIC_RETURN_IF_ERROR(CheckSnapshotFits(info, *library_, *generation));
+      lost_ = CheckNothingLost(info, *library_);
+      EIDETIC_RETURN_IF_ERROR(lost_);
       EIDETIC_RETURN_IF_ERROR(library_->ReadChanges(info.last_sequence, 1).status());
       const uint64_t bytes = snapshot.total_bytes;
       EIDETIC_ASSIGN_OR_RETURN(auto indexes, LibraryIndexes::Load(std::move(snapshot), generation));
@@ -336,20 +320,6 @@ class EmbeddedSearchEngine final : public SearchEngine {
     }();
     if (!loaded.ok()) NoteRejection(loaded.status());
     return loaded;
-  }
-
-  // A snapshot of another of the library's generations is no damage: the library
-  // moved from one model to another.
-  absl::Status CheckGeneration(uint64_t of_snapshot, uint64_t wanted) const {
-    if (of_snapshot == wanted) return absl::OkStatus();
-    EIDETIC_ASSIGN_OR_RETURN(const auto generations, library_->ListGenerations());
-    const bool known =
-        (of_snapshot > 0 && of_snapshot < wanted) ||
-        std::any_of(generations.begin(), generations.end(), [&](const storage::GenerationStatus& status) {
-          return status.record.number() == of_snapshot;
-        });
-    return known ? absl::NotFoundError("the snapshot is of another generation")
-                 : absl::DataLossError("the snapshot is of a generation that the library does not have");
   }
 
   // None, or one from before the change log begins, is no damage.
