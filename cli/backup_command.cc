@@ -257,9 +257,8 @@ void AddRestoreCommand(CLI::App& app, Command& command) {
   auto options = std::make_shared<RestoreCommandOptions>();
   CLI::App* restore = app.add_subcommand("restore", "Make a library of a backup");
   restore->footer(
-      "The backup is verified before anything is written, and the folder is a library only when all of it "
-      "is\n"
-      "there. An interrupted restore is no library; the same command begins again.");
+      "The backup is verified before anything is written, and the folder is a library only when all of it\n"
+      "is there. An interrupted restore is no library; the same command begins again.");
   restore->add_option("DIR", options->folder, "A folder that `eidetic backup` wrote to")
       ->type_name("")
       ->required();

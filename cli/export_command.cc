@@ -127,11 +127,9 @@ void AddExportCommand(CLI::App& app, Command& command) {
   auto options = std::make_shared<ExportCommandOptions>();
   CLI::App* exporting = app.add_subcommand("export", "Write embeddings and metadata to files of other tools");
   exporting->footer(
-      "clip-retrieval: img_emb/img_emb_0.npy, text_emb/text_emb_0.npy and metadata/metadata_0.parquet, row "
-      "by row\n"
-      "alike. ndjson: one asset a line. Both hold all that the library knows, so that `eidetic import` makes "
-      "the\n"
-      "same library of them. The folder appears when all of it is written.");
+      "clip-retrieval: img_emb/img_emb_0.npy, text_emb/text_emb_0.npy and metadata/metadata_0.parquet, row\n"
+      "by row alike. ndjson: one asset a line. Both hold all that the library knows, so that `eidetic\n"
+      "import` makes the same library of them. The folder appears when all of it is written.");
   exporting->add_option("DIR", options->folder, "A new or empty folder")->type_name("")->required();
   exporting->add_option("--format", options->format, "clip-retrieval or ndjson")
       ->capture_default_str()

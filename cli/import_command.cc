@@ -87,8 +87,7 @@ absl::Status CheckModel(const v1::ExportHeader& header, const v1::ModelStatus& m
     if (same_model) return absl::OkStatus();
     return absl::FailedPreconditionError(
         "the files do not say which model made the embeddings, and vectors of two models must not mix. If it "
-        "was the "
-        "library's model, say so with --same-model");
+        "was the library's model, say so with --same-model");
   }
   if (header.model_fingerprint() == model.fingerprint()) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat("the embeddings are of the model ", header.model_name(),
@@ -215,21 +214,16 @@ int RunImport(const Command& command, const ImportCommandOptions& options) {
 
 void AddImportCommand(CLI::App& app, Command& command) {
   auto options = std::make_shared<ImportCommandOptions>();
-  CLI::App* import = app.add_subcommand("import", "Take in embeddings and metadata from files");
-  import->footer(
-      "Reads what `eidetic export` wrote, what clip-retrieval's inference wrote, and NDJSON with one asset a "
-      "line\n"
-      "(docs/export.md). All files are looked at before anything is written; a bad row is listed and skipped "
-      "(exit\n"
-      "code 3). An asset that is there already is replaced.");
-  import->add_option("PATH", options->path, "A folder, or an .ndjson file")->type_name("")->required();
-  import->add_flag("--same-model", options->same_model,
-                   "The embeddings are of the library's model, although the files do not say so");
-  import->callback(
-      [&command, options] { command.run = [&command, options] { return RunImport(command, *options);
-};
-}  // namespace eidetic::cli
-);
+  CLI::App* importing = app.add_subcommand("import", "Take in embeddings and metadata from files");
+  importing->footer(
+      "Reads what `eidetic export` wrote, what clip-retrieval's inference wrote, and NDJSON with one asset\n"
+      "a line (docs/export.md). All files are looked at before anything is written; a bad row is listed and\n"
+      "skipped (exit code 3). An asset that is there already is replaced.");
+  importing->add_option("PATH", options->path, "A folder, or an .ndjson file")->type_name("")->required();
+  importing->add_flag("--same-model", options->same_model,
+                      "The embeddings are of the library's model, although the files do not say so");
+  importing->callback(
+      [&command, options] { command.run = [&command, options] { return RunImport(command, *options); }; });
 }
 
 }  // namespace eidetic::cli

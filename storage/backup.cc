@@ -86,8 +86,7 @@ absl::Status VerifyNew(BackupFolder& folder, const Backup& backup, const std::st
       verified.message(), ". The backup was not kept",
       removed.ok() ? "" : absl::StrCat(" whole, and removing it failed (", removed.message(), ")"),
       ". Earlier backups that share this file are damaged too. Delete the file, and the next backup copies "
-      "it "
-      "again; or back up into another folder than ",
+      "it again; or back up into another folder than ",
       directory));
 }
 
