@@ -18,6 +18,7 @@ namespace eidetic::cli {
 struct GlobalOptions {
   std::string library;  // folder; resolved to an absolute path before run
   std::string model;    // folder or name; empty: the library's, or "default"
+  std::string variant;  // precision of the model; empty: the library's, or the best that fits
   bool json = false;
   bool quiet = false;
 };

@@ -140,7 +140,7 @@ int RunEvaluate(const Command& command, const EvaluateOptions& options) {
   if (!folder.ok()) return Fail(command, folder.status());
   auto pictures = FindPictures(options);
   if (!pictures.ok()) return Fail(command, pictures.status());
-  const auto encoder = encoder::DualEncoder::Load(*folder, {});
+  const auto encoder = encoder::DualEncoder::Load(*folder, {.variant = command.options.variant});
   if (!encoder.ok()) return Fail(command, encoder.status());
 
   ProgressBar bar(command.terminal, command.options.quiet || command.options.json);

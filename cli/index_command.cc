@@ -133,31 +133,36 @@ v1::IndexPathsRequest MakeRequest(const IndexOptions& options) {
   return request;
 }
 
-// The fill that --model asks for: none without it, for a library that has no
-// model yet, and when the photos were just indexed with that model.
+// The library's generation that searches use; none while it has no model.
+absl::StatusOr<std::optional<v1::GenerationStatus>> ActiveGeneration(const LibraryConnection& connection) {
+  grpc::ClientContext context;
+  v1::ListGenerationsResponse generations;
+  const absl::Status listed = connection.ToStatus(
+      v1::GenerationService::NewStub(connection.channel())->ListGenerations(&context, {}, &generations));
+  if (!listed.ok()) return listed;
+  for (v1::GenerationStatus& generation : *generations.mutable_generations()) {
+    if (generation.state() == v1::GenerationStatus::STATE_ACTIVE) return std::move(generation);
+  }
+  return std::nullopt;
+}
+
+// The fill that --model and --variant ask for: none without --model, and when the
+// photos were just indexed with that model.
 absl::StatusOr<std::optional<v1::FillGenerationRequest>> WantedFill(const Command& command,
                                                                     const IndexOptions& options,
                                                                     const LibraryConnection& connection) {
   if (command.options.model.empty()) return std::nullopt;
   absl::StatusOr<std::string> folder = FindModelFolder(command.options.model);
   if (!folder.ok()) return folder.status();
-  grpc::ClientContext context;
-  v1::ListGenerationsResponse generations;
-  const absl::Status listed = connection.ToStatus(
-      v1::GenerationService::NewStub(connection.channel())->ListGenerations(&context, {}, &generations));
-  if (!listed.ok()) return listed;
-  bool has_model = false;
-  for (const v1::GenerationStatus& generation : generations.generations()) {
-    if (generation.state() != v1::GenerationStatus::STATE_ACTIVE) continue;
-    has_model = true;
-    if (!options.paths.empty() && generation.model_folder() == *folder &&
-        generation.missing_embedding_count() == 0) {
-      return std::nullopt;
-    }
-  }
-  if (!has_model) return std::nullopt;
+  const auto active = ActiveGeneration(connection);
+  if (!active.ok()) return active.status();
+  if (!active->has_value()) return std::nullopt;
+  const bool indexed = !options.paths.empty() && command.options.variant.empty() &&
+                       (*active)->model_folder() == *folder && (*active)->missing_embedding_count() == 0;
+  if (indexed) return std::nullopt;
   v1::FillGenerationRequest request;
   request.set_model_folder(*folder);
+  request.set_model_variant(command.options.variant);
   request.set_switch_when_filled(options.switch_when_filled);
   request.set_leave_out_unreadable(options.leave_out_unreadable);
   return request;
@@ -196,12 +201,16 @@ int RunIndex(const Command& command, const IndexOptions& options) {
   IndexOutcome indexed;
   std::optional<FillOutcome> filled;
   const absl::Status status = [&]() -> absl::Status {
+    const auto before = ActiveGeneration(**connection);
+    if (!before.ok()) return before.status();
     if (!options.paths.empty()) {
       auto outcome = IndexPaths(command, **connection, MakeRequest(options), interrupt);
       if (!outcome.ok()) return outcome.status();
       indexed = *std::move(outcome);
       if (indexed.summary.cancelled()) return absl::OkStatus();
     }
+    // A new library has just been indexed with this very model.
+    if (!before->has_value()) return absl::OkStatus();
     const auto wanted = WantedFill(command, options, **connection);
     if (!wanted.ok()) return wanted.status();
     if (!wanted->has_value()) return absl::OkStatus();

@@ -89,6 +89,7 @@ absl::StatusOr<std::unique_ptr<LibraryConnection>> LibraryConnection::Open(const
       host.allow_read_only = !options.writes;
       host.command = options.command;
       host.model_folder = std::move(model_folder);
+      host.model_variant = global.variant;
       host.event_log = connection->event_log_.get();
       host.prefer_remembered_model = global.model.empty() || options.own_model;
       if (options.serve_others) host.private_sockets = SocketAddresses(global.library);

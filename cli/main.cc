@@ -43,6 +43,11 @@ void AddCommands(CLI::App& app, Command& command) {
          "Model: a folder, or the name of one that `eidetic model list` shows. Default: the library's, else "
          "$EIDETIC_MODEL, else \"default\"")
       ->type_name("MODEL");
+  app.add_option(
+         "--variant", command.options.variant,
+         "Precision of the model, of those that `eidetic model show` lists (plain, fp16, quantized, …). "
+         "Default: the library's, else the best that fits the memory")
+      ->type_name("NAME");
   app.add_flag("--json", command.options.json,
                "One JSON object a line on standard output; messages on standard error");
   app.add_flag("--quiet", command.options.quiet, "No progress, only results and errors");

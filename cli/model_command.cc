@@ -3,7 +3,9 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/json_output.h"
@@ -20,7 +22,7 @@ absl::StatusOr<std::unique_ptr<encoder::DualEncoder>> LoadModel(const Command& c
                                                                 const std::string& model) {
   EIDETIC_ASSIGN_OR_RETURN(const std::string folder,
                            FindModelFolder(model.empty() ? command.options.model : model));
-  return encoder::DualEncoder::Load(folder, {});
+  return encoder::DualEncoder::Load(folder, {.variant = command.options.variant});
 }
 
 int RunList(const Command& command) {
@@ -45,12 +47,19 @@ int RunShow(const Command& command, const std::string& model) {
     PrintJson({{"name", info.name},
                {"folder", info.folder},
                {"fingerprint", info.fingerprint},
+               {"layout", info.layout},
+               {"family", info.family},
+               {"variant", info.variant},
+               {"variants", info.variants},
                {"dimension", info.dimension},
                {"image_width", info.image_width},
                {"image_height", info.image_height},
                {"max_tokens", info.max_tokens},
                {"image_rules", info.image_rules},
                {"text_rules", info.text_rules},
+               {"image_tower", {{"file", info.image_tower.file}, {"graph", info.image_tower.graph}}},
+               {"text_tower", {{"file", info.text_tower.file}, {"graph", info.text_tower.graph}}},
+               {"assumptions", info.assumptions},
                {"files", info.files},
                {"total_bytes", info.total_bytes},
                {"phrases", bank->phrases.size()}});
@@ -58,8 +67,14 @@ int RunShow(const Command& command, const std::string& model) {
   }
   std::printf("Name         %s\nFolder       %s\nFingerprint  %s\nDimension    %d\n", info.name.c_str(),
               info.folder.c_str(), info.fingerprint.c_str(), info.dimension);
+  std::printf("Layout       %s%s\n", info.layout.c_str(),
+              info.family.empty() ? "" : absl::StrCat(", family ", info.family).c_str());
+  std::printf("Variant      %s (of %s)\n", info.variant.c_str(), absl::StrJoin(info.variants, ", ").c_str());
+  std::printf("Image tower  %s: %s\n", info.image_tower.file.c_str(), info.image_tower.graph.c_str());
+  std::printf("Text tower   %s: %s\n", info.text_tower.file.c_str(), info.text_tower.graph.c_str());
   std::printf("Image        %d x %d; %s\n", info.image_width, info.image_height, info.image_rules.c_str());
   std::printf("Text         up to %d tokens; %s\n", info.max_tokens, info.text_rules.c_str());
+  for (const std::string& assumption : info.assumptions) std::printf("Assumed      %s\n", assumption.c_str());
   std::printf("%s\n", absl::StrFormat("Phrases      %d\nSize         %.1f MB", bank->phrases.size(),
                                       static_cast<double>(info.total_bytes) / 1e6)
                           .c_str());

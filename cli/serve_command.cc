@@ -39,6 +39,7 @@ int RunServe(const Command& command, const ServeOptions& options) {
   host.create = true;
   host.allow_read_only = true;
   host.model_folder = *model_folder;
+  host.model_variant = command.options.variant;
   host.prefer_remembered_model = command.options.model.empty();
   host.eager = true;
   host.address = options.address;

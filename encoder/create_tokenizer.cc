@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "encoder/bpe_model.h"
 #include "encoder/json_reader.h"
-#include "encoder/model_folder.h"
 #include "encoder/pipeline_tokenizer.h"
 #include "encoder/tokenizer.h"
 #include "encoder/tokenizer_json.h"
@@ -121,7 +120,6 @@ TokenizerOr CreatePipeline(const JsonReader& root, std::unique_ptr<const TokenMo
                            const TokenizerConfig& config, const TokenizerOptions& options) {
   EIDETIC_ASSIGN_OR_RETURN(TextNormalizer normalizer, TextNormalizer::FromJson(root));
   EIDETIC_ASSIGN_OR_RETURN(PreTokenizer pre_tokenizer, PreTokenizer::FromJson(root));
-  if (options.canonicalize) normalizer.CanonicalizeFirst();
   if (config.lowercase.value_or(false) && !normalizer.lowercases()) normalizer.LowercaseFirst();
   PipelineParts parts{.normalizer = std::move(normalizer),
                       .pre_tokenizer = std::move(pre_tokenizer),
@@ -144,6 +142,31 @@ absl::StatusOr<std::string> FamilyOf(const JsonReader& model) {
   if (model.Has("vocab") && model.value()["vocab"].is_array()) return "Unigram";
   return model.String("type");
 }
+
+// Cleans a text and leaves the rest to another tokenizer.
+class CleaningTokenizer final : public Tokenizer {
+ public:
+  CleaningTokenizer(std::unique_ptr<Tokenizer> tokenizer, TextCleaning cleaning)
+      : tokenizer_(std::move(tokenizer)), cleaning_(cleaning) {}
+
+  std::vector<int64_t> Encode(absl::string_view text) const override {
+    return tokenizer_->Encode(CleanText(text, cleaning_));
+  }
+  int max_length() const override { return tokenizer_->max_length(); }
+  int64_t pad_id() const override { return tokenizer_->pad_id(); }
+  int pad_length() const override { return tokenizer_->pad_length(); }
+  int64_t vocabulary_size() const override { return tokenizer_->vocabulary_size(); }
+  std::string Describe() const override {
+    const char* done = cleaning_ == TextCleaning::kCanonical   ? "canonical form"
+                       : cleaning_ == TextCleaning::kLowercase ? "lower case, single spaces"
+                                                               : "single spaces";
+    return absl::StrCat(done, ", then ", tokenizer_->Describe());
+  }
+
+ private:
+  const std::unique_ptr<Tokenizer> tokenizer_;
+  const TextCleaning cleaning_;
+};
 
 TokenizerOr Create(const JsonReader& root, const TokenizerConfig& config, const TokenizerOptions& options) {
   EIDETIC_ASSIGN_OR_RETURN(const JsonReader model, root.Object("model"));
@@ -169,7 +192,9 @@ TokenizerOr CreateTokenizer(absl::string_view tokenizer_json, absl::string_view 
   TokenizerOr tokenizer = Create(JsonReader(document, kTokenizerFile), config, options);
   const bool names_file =
       tokenizer.ok() || tokenizer.status().message().find("tokenizer") != absl::string_view::npos;
-  return names_file ? std::move(tokenizer) : AddContext(tokenizer.status(), kTokenizerFile);
+  if (!names_file) return AddContext(tokenizer.status(), kTokenizerFile);
+  if (!tokenizer.ok() || options.cleaning == TextCleaning::kNone) return tokenizer;
+  return std::make_unique<CleaningTokenizer>(*std::move(tokenizer), options.cleaning);
 }
 
 }  // namespace eidetic::encoder

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 #include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -14,8 +15,9 @@
 #include "absl/synchronization/mutex.h"
 #include "encoder/image_preprocessor.h"
 #include "encoder/model_folder.h"
-#include "encoder/onnx_file_check.h"
+#include "encoder/onnx_subgraph.h"
 #include "encoder/onnx_tower.h"
+#include "encoder/physical_memory.h"
 #include "encoder/tokenizer.h"
 #include "proto/status_macros.h"
 
@@ -63,13 +65,16 @@ class DualEncoder::Impl {
  private:
   using Tower = std::unique_ptr<OnnxTower>;
 
-  absl::StatusOr<Tower> OpenTower(TowerKind kind, absl::string_view model, const char* file,
+  absl::StatusOr<ModelFolder> ReadFolder(const std::string& path) const;
+  // `files` hold what the tower is made of.
+  absl::StatusOr<Tower> OpenTower(TowerKind kind, const TowerFiles& tower, const ModelFolder& files,
                                   int threads) const;
   // Opened and of the preprocessor's size, not yet compared with the text tower.
-  absl::StatusOr<Tower> OpenImageTower(absl::string_view model) const;
+  absl::StatusOr<Tower> OpenImageTower(const ModelFolder& files) const;
   // Opened and checked by the first call, if Load has not done so.
   absl::StatusOr<const OnnxTower*> ImageTower();
 
+  void Describe(const ModelFolder& folder);
   absl::Status LoadTokenizer(const ModelFolder& folder);
   absl::Status CheckPictureSize() const;
   absl::Status FindDimension();
@@ -82,7 +87,9 @@ class DualEncoder::Impl {
                                          std::span<const PreparedPicture> pictures) const;
   absl::StatusOr<std::vector<float>> RunImageTower(const OnnxTower& tower, std::span<const float> pixels,
                                                    int count) const;
-  // `rows` all have the same length.
+  // Tokens that the tower is given for a text of so many.
+  size_t FilledLength(size_t tokens) const;
+  // `rows` all have the same FilledLength.
   absl::StatusOr<std::vector<float>> RunTextTower(std::span<const std::vector<int64_t>* const> rows) const;
   absl::Status Store(std::span<const float> rows, std::span<const size_t> places, const OnnxTower& tower,
                      Embeddings& embeddings) const;
@@ -94,21 +101,31 @@ class DualEncoder::Impl {
   std::unique_ptr<Tokenizer> tokenizer_;
   // Batches of texts that one call embeds at a time.
   size_t text_threads_ = 1;
+  // Texts are filled up to so many tokens; 0: not at all.
+  size_t fill_length_ = 0;
+  // Most inputs of one run: 1 where batch-mates would share a scale.
+  size_t text_batch_ = kTextBatch;
+  size_t picture_batch_ = kPictureBatch;
 
   absl::once_flag image_tower_once_;
   absl::StatusOr<Tower> image_tower_;
-  // The .onnx file, until a lazy encoder needs it: the one that was hashed.
-  std::string image_model_;
+  // The image tower's files, until a lazy encoder needs them: those that were hashed.
+  ModelFolder image_files_;
 };
 
 absl::Status DualEncoder::Impl::Load(const std::string& path, const DualEncoderOptions& options) {
   options_ = options;
   text_threads_ = options.threads > 0 ? static_cast<size_t>(options.threads)
                                       : std::max(1U, std::thread::hardware_concurrency());
-  EIDETIC_ASSIGN_OR_RETURN(ModelFolder folder, ReadModelFolder(path));
+  EIDETIC_ASSIGN_OR_RETURN(ModelFolder folder, ReadFolder(path));
   config_ = folder.config;
-  EIDETIC_ASSIGN_OR_RETURN(
-      preprocessor, ImagePreprocessor::FromJson(folder.Contents(kPreprocessorFile), kPreprocessorFile));
+  const std::string& rules_file = folder.layout.preprocessor;
+  EIDETIC_ASSIGN_OR_RETURN(preprocessor,
+                           ImagePreprocessor::FromJson(folder.Contents(rules_file), rules_file));
+  if (folder.image_tower.facts.takes_bytes) preprocessor->LeaveBytes();
+  if (folder.image_tower.facts.quantizes_dynamically) picture_batch_ = 1;
+  if (folder.text_tower.facts.quantizes_dynamically) text_batch_ = 1;
+  Describe(folder);
   EIDETIC_RETURN_IF_ERROR(CheckPictureSize());
 
   // The two sessions take most of the time of a load; they are made side by
@@ -117,15 +134,10 @@ absl::Status DualEncoder::Impl::Load(const std::string& path, const DualEncoderO
   absl::StatusOr<Tower> text_tower;
   {
     std::jthread image_loader([&] {
-      const absl::string_view model = folder.Contents(kVisionModelFile);
-      if (!options.lazy) {
-        image_tower = OpenImageTower(model);
-      } else if (const absl::Status status = CheckOnnxFile(model, kVisionModelFile); !status.ok()) {
-        image_tower = status;
-      }
+      if (!options.lazy) image_tower = OpenImageTower(folder);
     });
     std::jthread hasher([&] { info.fingerprint = FingerprintOf(folder); });
-    text_tower = OpenTower(TowerKind::kText, folder.Contents(kTextModelFile), kTextModelFile, /*threads=*/1);
+    text_tower = OpenTower(TowerKind::kText, folder.text_tower, folder, /*threads=*/1);
   }
   EIDETIC_RETURN_IF_ERROR(image_tower.status());
   EIDETIC_ASSIGN_OR_RETURN(text_tower_, std::move(text_tower));
@@ -136,45 +148,88 @@ absl::Status DualEncoder::Impl::Load(const std::string& path, const DualEncoderO
   if (options.probe) EIDETIC_RETURN_IF_ERROR(ProbeTexts());
   if (options.probe && !options.lazy) EIDETIC_RETURN_IF_ERROR(ProbePictures(**image_tower));
 
-  info.name = folder.name;
-  info.folder = folder.path;
-  info.image_width = preprocessor->width();
-  info.image_height = preprocessor->height();
   info.max_tokens = tokenizer_->max_length();
-  info.image_rules = preprocessor->Describe();
   info.text_rules = tokenizer_->Describe();
-  for (const ModelFolder::File& file : folder.files) {
-    info.files.push_back(file.name);
-    info.total_bytes += file.contents.size();
-  }
+  if (fill_length_ > 0) absl::StrAppend(&info.text_rules, ", filled up to ", fill_length_);
+  info.text_tower.graph = text_tower_->Describe();
   if (options.lazy) {
-    image_model_ = folder.TakeContents(kVisionModelFile);
+    image_files_ = std::move(folder);
+    image_files_.DropTextTower();
   } else {
+    info.image_tower.graph = (*image_tower)->Describe();
     absl::call_once(image_tower_once_, [&] { image_tower_ = std::move(image_tower); });
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<DualEncoder::Impl::Tower> DualEncoder::Impl::OpenTower(TowerKind kind, absl::string_view model,
-                                                                      const char* file, int threads) const {
-  EIDETIC_ASSIGN_OR_RETURN(Tower tower, OnnxTower::Load(env_, kind, model, file, threads));
+absl::StatusOr<ModelFolder> DualEncoder::Impl::ReadFolder(const std::string& path) const {
+  EIDETIC_ASSIGN_OR_RETURN(const ModelFiles files, FindModelFiles(path));
+  EIDETIC_ASSIGN_OR_RETURN(const ModelVariant chosen,
+                           ChooseVariant(files, options_.variant, PhysicalMemoryBytes()));
+  EIDETIC_ASSIGN_OR_RETURN(ModelFolder folder, ReadModelFolder(path, files, chosen));
+  const bool settled = options_.fingerprint.empty() || !options_.variant.empty() ||
+                       files.variants.size() == 1 || FingerprintOf(folder) == options_.fingerprint;
+  if (settled) return folder;
+  for (const ModelVariant& variant : files.variants) {
+    if (variant.name == chosen.name) continue;
+    absl::StatusOr<ModelFolder> other = ReadModelFolder(path, files, variant);
+    // A damaged one cannot be the model that is wanted.
+    if (other.ok() && FingerprintOf(*other) == options_.fingerprint) return other;
+  }
+  return folder;
+}
+
+void DualEncoder::Impl::Describe(const ModelFolder& folder) {
+  info.name = folder.name;
+  info.folder = folder.path;
+  info.layout = std::string(NameOf(folder.layout.layout));
+  info.family = config_.family;
+  info.variant = folder.variant.name;
+  for (const ModelVariant& variant : folder.layout.variants) info.variants.push_back(variant.name);
+  info.image_tower.file = folder.image_tower.file;
+  info.text_tower.file = folder.text_tower.file;
+  info.image_width = preprocessor->width();
+  info.image_height = preprocessor->height();
+  info.image_rules = preprocessor->Describe();
+  info.assumptions = preprocessor->assumptions();
+  info.assumptions.insert(info.assumptions.end(), config_.assumptions.begin(), config_.assumptions.end());
+  for (const ModelFolder::File& file : folder.files) {
+    info.files.push_back(file.name);
+    info.total_bytes += file.contents.size();
+  }
+}
+
+absl::StatusOr<DualEncoder::Impl::Tower> DualEncoder::Impl::OpenTower(TowerKind kind, const TowerFiles& files,
+                                                                      const ModelFolder& folder,
+                                                                      int threads) const {
+  OnnxModel model{.bytes = folder.Contents(files.file), .file = files.file};
+  for (const auto& [location, name] : files.external_files) {
+    model.external_files.emplace_back(location, folder.Contents(name));
+  }
+  std::string cut;
+  if (folder.layout.layout == ModelLayout::kSingleFile) {
+    EIDETIC_ASSIGN_OR_RETURN(cut, CutTower(model.bytes, files.file, SharedGraphOutputs(kind)));
+    model.bytes = cut;
+  }
+  EIDETIC_ASSIGN_OR_RETURN(Tower tower, OnnxTower::Load(env_, kind, model, threads));
   if (tower->fixed_batch() > 1) {
-    return absl::InvalidArgumentError(absl::StrCat(file, ": takes batches of exactly ", tower->fixed_batch(),
+    return absl::InvalidArgumentError(absl::StrCat(files.file, ": takes batches of exactly ",
+                                                   tower->fixed_batch(),
                                                    "; export it with a batch of any size, or of 1"));
   }
   return tower;
 }
 
-absl::StatusOr<DualEncoder::Impl::Tower> DualEncoder::Impl::OpenImageTower(absl::string_view model) const {
+absl::StatusOr<DualEncoder::Impl::Tower> DualEncoder::Impl::OpenImageTower(const ModelFolder& files) const {
   EIDETIC_ASSIGN_OR_RETURN(Tower tower,
-                           OpenTower(TowerKind::kImage, model, kVisionModelFile, options_.threads));
+                           OpenTower(TowerKind::kImage, files.image_tower, files, options_.threads));
   const int width = preprocessor->width();
   const int height = preprocessor->height();
   const bool fits = (tower->fixed_width() == 0 || tower->fixed_width() == width) &&
                     (tower->fixed_height() == 0 || tower->fixed_height() == height);
   if (!fits) {
-    return absl::InvalidArgumentError(absl::StrCat(kPreprocessorFile, " makes pictures of ", width, " × ",
-                                                   height, ", but ", kVisionModelFile, " takes ",
+    return absl::InvalidArgumentError(absl::StrCat(files.layout.preprocessor, " makes pictures of ", width,
+                                                   " × ", height, ", but ", tower->file(), " takes ",
                                                    tower->fixed_width(), " × ", tower->fixed_height()));
   }
   return tower;
@@ -182,8 +237,8 @@ absl::StatusOr<DualEncoder::Impl::Tower> DualEncoder::Impl::OpenImageTower(absl:
 
 absl::StatusOr<const OnnxTower*> DualEncoder::Impl::ImageTower() {
   absl::call_once(image_tower_once_, [this] {
-    const std::string model = std::exchange(image_model_, {});
-    image_tower_ = OpenImageTower(model);
+    const ModelFolder files = std::exchange(image_files_, {});
+    image_tower_ = OpenImageTower(files);
     absl::Status status = image_tower_.status();
     if (status.ok()) status = CheckImageDimension(**image_tower_);
     if (status.ok() && options_.probe) status = ProbePictures(**image_tower_);
@@ -194,27 +249,40 @@ absl::StatusOr<const OnnxTower*> DualEncoder::Impl::ImageTower() {
 }
 
 absl::Status DualEncoder::Impl::LoadTokenizer(const ModelFolder& folder) {
-  int max_tokens = folder.config.max_tokens.value_or(kDefaultMaxTokens);
-  if (text_tower_->fixed_tokens() > 0) max_tokens = std::min(max_tokens, text_tower_->fixed_tokens());
+  int max_tokens = config_.max_tokens.value_or(kDefaultMaxTokens);
+  const int fixed = text_tower_->fixed_tokens();
+  if (fixed > 0) max_tokens = std::min(max_tokens, fixed);
+  const ModelFiles& files = folder.layout;
   EIDETIC_ASSIGN_OR_RETURN(
-      tokenizer_, CreateTokenizer(folder.Contents(kTokenizerFile), folder.Contents(kTokenizerConfigFile),
-                                  TokenizerOptions{.max_positions = max_tokens}));
-  if (folder.config.vocabulary_size && tokenizer_->vocabulary_size() > *folder.config.vocabulary_size) {
+      tokenizer_,
+      CreateTokenizer(folder.Contents(files.tokenizer), folder.Contents(files.tokenizer_config),
+                      TokenizerOptions{.max_positions = max_tokens, .cleaning = config_.cleaning}));
+  if (config_.vocabulary_size && tokenizer_->vocabulary_size() > *config_.vocabulary_size) {
     return absl::InvalidArgumentError(absl::StrCat(
-        kTokenizerFile, " has ", tokenizer_->vocabulary_size(), " tokens, but the text tower's table has ",
-        *folder.config.vocabulary_size, " rows (", kConfigFile, ": text_config: vocab_size)"));
+        files.tokenizer, " has ", tokenizer_->vocabulary_size(), " tokens, but the text tower's table has ",
+        *config_.vocabulary_size, " rows (", files.config, ": vocab_size)"));
+  }
+  if (fixed > 0) {
+    fill_length_ = static_cast<size_t>(fixed);
+  } else if (config_.fills_texts) {
+    fill_length_ = static_cast<size_t>(tokenizer_->max_length());
+  } else if (!text_tower_->takes_mask() && (config_.max_tokens || tokenizer_->pad_length() > 0)) {
+    // Under a mask padding changes nothing; without one it may, and models are
+    // trained on texts filled up to their longest.
+    fill_length_ = static_cast<size_t>(tokenizer_->max_length());
   }
   return absl::OkStatus();
 }
 
 absl::Status DualEncoder::Impl::CheckPictureSize() const {
-  const int width = preprocessor->width();
-  const int height = preprocessor->height();
-  const std::optional<int> side = config_.image_size;
-  if (!side || (*side == width && *side == height)) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(kPreprocessorFile, " makes pictures of ", width, " × ",
-                                                 height, ", but ", kConfigFile,
-                                                 " says vision_config: image_size ", *side));
+  const int width = info.image_width;
+  const int height = info.image_height;
+  if (config_.image_width.value_or(width) == width && config_.image_height.value_or(height) == height) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat("pictures are made ", width, " × ", height,
+                                                 " by the rules for them, but config.json says image_size ",
+                                                 *config_.image_width, " × ", *config_.image_height));
 }
 
 // The text graph's output shape says the dimension, or one run does.
@@ -230,9 +298,9 @@ absl::Status DualEncoder::Impl::FindDimension() {
 
 absl::Status DualEncoder::Impl::CheckConfiguredDimension() const {
   if (!config_.dimension || *config_.dimension == info.dimension) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(kConfigFile, ": projection_dim is ", *config_.dimension,
-                                                 ", but ", kTextModelFile, " gives ", info.dimension,
-                                                 " values"));
+  const char* key = config_.family == "open_clip" ? "embed_dim" : "projection_dim";
+  return absl::InvalidArgumentError(absl::StrCat("config.json: ", key, " is ", *config_.dimension, ", but ",
+                                                 text_tower_->file(), " gives ", info.dimension, " values"));
 }
 
 absl::Status DualEncoder::Impl::CheckImageDimension(const OnnxTower& tower) const {
@@ -243,8 +311,8 @@ absl::Status DualEncoder::Impl::CheckImageDimension(const OnnxTower& tower) cons
     dimension = static_cast<int>(row.size());
   }
   if (dimension == info.dimension) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(kVisionModelFile, " gives ", dimension, " values, ",
-                                                 kTextModelFile, " gives ", info.dimension,
+  return absl::InvalidArgumentError(absl::StrCat(tower.file(), " gives ", dimension, " values, ",
+                                                 text_tower_->file(), " gives ", info.dimension,
                                                  ": the towers do not share a space"));
 }
 
@@ -266,15 +334,16 @@ absl::StatusOr<std::vector<float>> DualEncoder::Impl::RunImageTower(const OnnxTo
   return tower.EncodePixels(pixels, count, preprocessor->height(), preprocessor->width());
 }
 
+size_t DualEncoder::Impl::FilledLength(size_t tokens) const { return std::max(tokens, fill_length_); }
+
 absl::StatusOr<std::vector<float>> DualEncoder::Impl::RunTextTower(
     std::span<const std::vector<int64_t>* const> rows) const {
-  const size_t tokens = rows[0]->size();
-  const size_t length = std::max(tokens, static_cast<size_t>(text_tower_->fixed_tokens()));
+  const size_t length = FilledLength(rows[0]->size());
   std::vector<int64_t> ids(rows.size() * length, tokenizer_->pad_id());
-  std::vector<int64_t> mask(ids.size(), 0);
+  std::vector<int64_t> mask(ids.size(), config_.attends_to_padding ? 1 : 0);
   for (size_t i = 0; i < rows.size(); ++i) {
     std::copy(rows[i]->begin(), rows[i]->end(), ids.begin() + i * length);
-    std::fill_n(mask.begin() + i * length, tokens, 1);
+    std::fill_n(mask.begin() + i * length, rows[i]->size(), 1);
   }
   return text_tower_->EncodeTokens(ids, mask, static_cast<int>(rows.size()), static_cast<int>(length));
 }
@@ -304,7 +373,7 @@ absl::StatusOr<Embeddings> DualEncoder::Impl::RunPictures(const OnnxTower& tower
                         .values = std::vector<float>(pictures.size() * info.dimension)};
   std::vector<size_t> places(pictures.size());
   std::iota(places.begin(), places.end(), size_t{0});
-  const size_t batch = tower.fixed_batch() == 1 ? 1 : kPictureBatch;
+  const size_t batch = tower.fixed_batch() == 1 ? 1 : picture_batch_;
   for (size_t first = 0; first < pictures.size(); first += batch) {
     const size_t count = std::min(batch, pictures.size() - first);
     std::vector<float> pixels;
@@ -328,21 +397,21 @@ absl::StatusOr<Embeddings> DualEncoder::Impl::EncodeTexts(std::span<const std::s
   std::vector<std::vector<int64_t>> tokens;
   tokens.reserve(texts.size());
   for (const std::string& text : texts) tokens.push_back(tokenizer_->Encode(text));
-  // Only texts of equal length share a batch: padding would change the sums'
-  // order, and with it the embeddings.
+  // Only texts of equal length share a batch: other padding than they have alone
+  // would change the sums' order, and with it the embeddings.
+  const auto length = [&](size_t place) { return FilledLength(tokens[place].size()); };
   std::vector<size_t> order(texts.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return tokens[a].size() < tokens[b].size(); });
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return length(a) < length(b); });
 
   Embeddings embeddings{.dimension = info.dimension,
                         .values = std::vector<float>(texts.size() * info.dimension)};
-  const size_t most = text_tower_->fixed_batch() == 1 ? 1 : kTextBatch;
+  const size_t most = text_tower_->fixed_batch() == 1 ? 1 : text_batch_;
   std::vector<std::span<const size_t>> batches;
   for (size_t first = 0; first < order.size(); first += batches.back().size()) {
     size_t count = 1;
     while (first + count < order.size() && count < most &&
-           tokens[order[first + count]].size() == tokens[order[first]].size()) {
+           length(order[first + count]) == length(order[first])) {
       ++count;
     }
     batches.push_back(std::span<const size_t>(order).subspan(first, count));

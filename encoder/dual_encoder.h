@@ -1,7 +1,7 @@
 // A CLIP-style dual encoder: an image tower and a text tower that share one
-// vector space, run by ONNX Runtime from a model folder in the Hugging Face
-// layout (docs/models.md). The owner keeps it alive while calls run; every
-// method may be called from any thread at once.
+// vector space, run by ONNX Runtime from a model folder in one of the layouts of
+// docs/models.md. The owner keeps it alive while calls run; every method may be
+// called from any thread at once.
 //
 //   ASSIGN_OR_RETURN(auto encoder, DualEncoder::Load("models/default", {}));
 //   ASSIGN_OR_RETURN(Embeddings text, encoder->EncodeTexts({"a dog on the beach"}));
@@ -53,11 +53,23 @@ struct DualEncoderOptions {
   bool probe = true;
   // Leave the image tower's session for the first EncodePictures, so that a text
   // query does not pay for it. Everything else is validated at load: all files
-  // are read and hashed, the image tower is a whole ONNX file without external
-  // data, and the text tower, which says the dimension, runs. The image tower is
-  // held to the remaining rules at its first use; its file stays in memory until
-  // then.
+  // are read and hashed, the image tower is a whole ONNX file, and the text tower,
+  // which says the dimension, runs. The image tower is held to the remaining rules
+  // at its first use; its files stay in memory until then.
   bool lazy = false;
+  // Precision among those the folder has ("fp16", "plain"); empty: the best that
+  // fits this machine's memory.
+  std::string variant;
+  // Fingerprint of the model that is wanted, if known: where `variant` is empty, the
+  // variant that has it is loaded. Otherwise the choice is as without it.
+  std::string fingerprint;
+};
+
+// One of the two towers, as `model show` tells of it.
+struct TowerInfo {
+  std::string file;
+  // Inputs and output with their types; empty until a lazy tower is loaded.
+  std::string graph;
 };
 
 // What a model folder says of itself.
@@ -65,12 +77,20 @@ struct ModelInfo {
   std::string name;  // folder name
   std::string folder;
   std::string fingerprint;  // 32 hexadecimal digits: hash of weights, preprocessing, tokenizer
+  std::string layout;       // "Hugging Face", "Immich", "single file"
+  std::string family;       // what config.json calls it; may be empty
+  std::string variant;      // the one loaded
+  std::vector<std::string> variants;
+  TowerInfo image_tower;
+  TowerInfo text_tower;
   int dimension = 0;
   int image_width = 0;
   int image_height = 0;
   int max_tokens = 0;
   std::string image_rules;  // one line each
   std::string text_rules;
+  // What the folder's files leave out and its family's rule gave, a sentence each.
+  std::vector<std::string> assumptions;
   std::vector<std::string> files;  // relative to the folder, those the fingerprint covers
   uint64_t total_bytes = 0;
 };
@@ -80,8 +100,8 @@ class DualEncoder {
   // Reads and validates the whole folder. Errors: kNotFound (folder or file
   // missing), kInvalidArgument (a file is damaged, towers disagree on the
   // dimension, a graph's inputs or outputs are not understood, the probe gives
-  // NaN), kUnimplemented (a tokenizer family or ONNX external data, which this
-  // version does not read), kResourceExhausted (a file beyond its limit); each
+  // NaN), kUnimplemented (a part of a tokenizer or a preprocessing step that this
+  // version does not have), kResourceExhausted (a file beyond its limit); each
   // names the folder, the file and what was expected.
   static absl::StatusOr<std::unique_ptr<DualEncoder>> Load(const std::string& folder,
                                                            const DualEncoderOptions& options);

@@ -1,6 +1,5 @@
-// Picture → the tensor a model's image tower takes, by the rules of the model
-// folder's preprocessor_config.json (Hugging Face CLIPImageProcessor keys).
-// Immutable after creation; any thread.
+// Picture → the tensor a model's image tower takes, by the rules of its folder
+// (image_rules.h). Immutable once set up; any thread.
 //
 //   ASSIGN_OR_RETURN(ImagePreprocessor preprocessor, ImagePreprocessor::FromJson(json, "name"));
 //   std::vector<float> tensor(preprocessor.tensor_size());
@@ -8,28 +7,28 @@
 #ifndef EIDETIC_ENCODER_IMAGE_PREPROCESSOR_H_
 #define EIDETIC_ENCODER_IMAGE_PREPROCESSOR_H_
 
-#include <array>
 #include <cstddef>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "encoder/image.h"
-#include "encoder/resize.h"
+#include "encoder/image_rules.h"
 
 namespace eidetic::encoder {
 
 class ImagePreprocessor {
  public:
-  // `json` is the text of preprocessor_config.json, `name` is put into errors.
-  // kInvalidArgument names the key that is missing, of the wrong type or out of
-  // range.
+  // `json` is the text of preprocessor_config.json or preprocess_cfg.json, `name`
+  // is put into errors, which are those of ParseImageRules.
   static absl::StatusOr<ImagePreprocessor> FromJson(absl::string_view json, absl::string_view name);
 
-  int width() const { return crop_width_; }
-  int height() const { return crop_height_; }
+  int width() const { return rules_.crop_width; }
+  int height() const { return rules_.crop_height; }
   // Floats of one tensor: 3 * height * width, channel first (R, G, B).
   size_t tensor_size() const;
   // A picture whose shorter side has at least this many pixels loses nothing by
@@ -38,24 +37,19 @@ class ImagePreprocessor {
   // The rules in one line, for `model show`.
   std::string Describe() const;
 
+  // What the file leaves out and the family's rule gave, a sentence each.
+  const std::vector<std::string>& assumptions() const { return rules_.assumptions; }
+
+  // Makes tensors of bytes, 0 to 255, for graphs that normalise by themselves.
+  void LeaveBytes();
+
   // `tensor` must have tensor_size() values.
   absl::Status Apply(const Image& image, std::span<float> tensor) const;
 
  private:
-  ImagePreprocessor() = default;
+  explicit ImagePreprocessor(ImageRules rules) : rules_(std::move(rules)) {}
 
-  // Either an exact size (squash) or the length of the shorter side.
-  bool resize_ = true;
-  int resize_width_ = 0;
-  int resize_height_ = 0;
-  int shortest_edge_ = 0;
-  Resample resample_ = Resample::kBicubic;
-  bool center_crop_ = false;
-  int crop_width_ = 0;
-  int crop_height_ = 0;
-  // value = byte * scale_[channel] + offset_[channel]
-  std::array<float, 3> scale_{};
-  std::array<float, 3> offset_{};
+  ImageRules rules_;
 };
 
 }  // namespace eidetic::encoder

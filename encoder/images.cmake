@@ -3,7 +3,7 @@
 eidetic_library(eidetic_image
   SOURCES
     alpha_over_white.cc exif_orientation.cc gif_decoder.cc heif_decoder.cc image_decoder.cc image_format.cc
-    image_preprocessor.cc jpeg_decoder.cc opencv_decoder.cc png_decoder.cc resize.cc resize_kernels.cc
+    image_preprocessor.cc image_rules.cc jpeg_decoder.cc opencv_decoder.cc png_decoder.cc resize.cc resize_kernels.cc
     resize_kernels_avx2.cc tiff_decoder.cc webp_decoder.cc
   DEPENDS
     absl::status absl::statusor absl::strings nlohmann_json::nlohmann_json ${CMAKE_DL_LIBS}

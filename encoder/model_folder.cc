@@ -12,7 +12,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "encoder/file_contents.h"
-#include "encoder/json_reader.h"
+#include "encoder/physical_memory.h"
 #include "proto/status_macros.h"
 
 namespace eidetic::encoder {
@@ -21,49 +21,80 @@ namespace {
 constexpr uint64_t kMostModelBytes = uint64_t{2} << 30;
 constexpr uint64_t kMostTokenizerBytes = uint64_t{64} << 20;
 constexpr uint64_t kMostConfigBytes = uint64_t{1} << 20;
-constexpr int64_t kMostDimension = 1 << 16;
-constexpr int64_t kMostPositions = 1 << 20;
-constexpr int64_t kMostTokens = 4'000'000;
+// Older exports keep each weight in a file of its own.
+constexpr size_t kMostExternalFiles = 10'000;
 constexpr size_t kFingerprintDigits = 32;
 
-struct LayoutFile {
-  const char* name;
+struct WantedFile {
+  std::string name;
   uint64_t max_bytes;
   bool required;
 };
 
-// Sorted by name.
-constexpr LayoutFile kLayout[] = {
-    {kConfigFile, kMostConfigBytes, true},       {kTextModelFile, kMostModelBytes, true},
-    {kVisionModelFile, kMostModelBytes, true},   {kPreprocessorFile, kMostConfigBytes, true},
-    {kTokenizerFile, kMostTokenizerBytes, true}, {kTokenizerConfigFile, kMostConfigBytes, false},
-};
-
-absl::StatusOr<std::optional<int>> OptionalSize(const JsonReader& config, const char* key, int64_t most) {
-  if (!config.Has(key)) return std::nullopt;
-  EIDETIC_ASSIGN_OR_RETURN(const int64_t value, config.Integer(key, 1, most));
-  return static_cast<int>(value);
+bool Has(const ModelFolder& folder, absl::string_view name) {
+  return std::any_of(folder.files.begin(), folder.files.end(),
+                     [name](const ModelFolder::File& file) { return file.name == name; });
 }
 
-absl::StatusOr<ModelConfig> ParseConfig(absl::string_view text) {
-  EIDETIC_ASSIGN_OR_RETURN(const nlohmann::json document, ParseJson(text, kConfigFile));
-  const JsonReader root(document, kConfigFile);
-  if (!document.is_object()) return root.Error("must be an object");
-  ModelConfig config;
-  EIDETIC_ASSIGN_OR_RETURN(config.dimension, OptionalSize(root, "projection_dim", kMostDimension));
-  if (root.Has("vision_config")) {
-    EIDETIC_ASSIGN_OR_RETURN(const JsonReader vision, root.Object("vision_config"));
-    EIDETIC_ASSIGN_OR_RETURN(config.image_size, OptionalSize(vision, "image_size", kMostDimension));
+absl::Status ReadFile(const WantedFile& wanted, ModelFolder& folder) {
+  if (Has(folder, wanted.name)) return absl::OkStatus();
+  absl::StatusOr<std::string> contents =
+      ReadFileContents(absl::StrCat(folder.path, "/", wanted.name), wanted.max_bytes);
+  if (absl::IsNotFound(contents.status()) && !wanted.required) return absl::OkStatus();
+  if (absl::IsNotFound(contents.status())) {
+    return absl::NotFoundError(absl::StrCat("the model folder ", folder.path, " has no ", wanted.name));
   }
-  if (root.Has("text_config")) {
-    EIDETIC_ASSIGN_OR_RETURN(const JsonReader text_config, root.Object("text_config"));
-    EIDETIC_ASSIGN_OR_RETURN(config.max_tokens,
-                             OptionalSize(text_config, "max_position_embeddings", kMostPositions));
-    if (text_config.Has("vocab_size")) {
-      EIDETIC_ASSIGN_OR_RETURN(config.vocabulary_size, text_config.Integer("vocab_size", 1, kMostTokens));
+  EIDETIC_RETURN_IF_ERROR(contents.status());
+  folder.files.push_back({.name = wanted.name, .contents = *std::move(contents)});
+  return absl::OkStatus();
+}
+
+// ONNX Runtime makes a copy of its own, and the machine has other things to do.
+uint64_t MostExternalBytes() { return PhysicalMemoryBytes() / 3; }
+
+absl::Status ReadExternalFile(const TowerFiles& tower, const std::string& name, uint64_t needed,
+                              ModelFolder& folder) {
+  const absl::Status status =
+      ReadFile({.name = name, .max_bytes = MostExternalBytes(), .required = true}, folder);
+  if (absl::IsNotFound(status)) {
+    return absl::NotFoundError(absl::StrCat("the model folder ", folder.path, " has no ", name, ", where ",
+                                            tower.file,
+                                            " keeps weights (ONNX external data); download it too"));
+  }
+  EIDETIC_RETURN_IF_ERROR(status);
+  const uint64_t size = folder.Contents(name).size();
+  if (size >= needed) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(folder.path, "/", name, ": ", size, " bytes, but ",
+                                                 tower.file, " keeps weights in the first ", needed,
+                                                 " of it; it is truncated or of another export"));
+}
+
+absl::StatusOr<TowerFiles> ReadTower(const std::string& file, ModelFolder& folder) {
+  EIDETIC_RETURN_IF_ERROR(ReadFile({.name = file, .max_bytes = kMostModelBytes, .required = true}, folder));
+  TowerFiles tower{.file = file};
+  absl::StatusOr<OnnxFileFacts> facts = CheckOnnxFile(folder.Contents(file), file);
+  if (!facts.ok()) return AddContext(facts.status(), folder.path);
+  tower.facts = *std::move(facts);
+  if (tower.facts.external_files.size() > kMostExternalFiles) {
+    return absl::InvalidArgumentError(absl::StrCat(folder.path, "/", file, ": keeps weights in ",
+                                                   tower.facts.external_files.size(), " files; at most ",
+                                                   kMostExternalFiles, " are read"));
+  }
+  uint64_t total = 0;
+  const std::string subfolder = file.substr(0, file.rfind('/') + 1);
+  for (const auto& [location, needed] : tower.facts.external_files) {
+    const std::string name =
+        std::filesystem::path(absl::StrCat(subfolder, location)).lexically_normal().string();
+    EIDETIC_RETURN_IF_ERROR(ReadExternalFile(tower, name, needed, folder));
+    total += folder.Contents(name).size();
+    if (total > MostExternalBytes()) {
+      return absl::ResourceExhaustedError(absl::StrCat(folder.path, "/", file,
+                                                       ": its weights take more than ", MostExternalBytes(),
+                                                       " bytes, a third of this machine's memory"));
     }
+    tower.external_files.emplace_back(location, name);
   }
-  return config;
+  return tower;
 }
 
 }  // namespace
@@ -74,42 +105,37 @@ absl::string_view ModelFolder::Contents(absl::string_view file) const {
   return found == files.end() ? absl::string_view() : absl::string_view(found->contents);
 }
 
-std::string ModelFolder::TakeContents(absl::string_view file) {
-  for (File& entry : files) {
-    if (entry.name == file) return std::exchange(entry.contents, {});
+void ModelFolder::DropTextTower() {
+  const auto made_of = [](const TowerFiles& tower, const std::string& file) {
+    return tower.file == file ||
+           std::any_of(tower.external_files.begin(), tower.external_files.end(),
+                       [&file](const auto& external) { return external.second == file; });
+  };
+  for (File& file : files) {
+    if (made_of(text_tower, file.name) && !made_of(image_tower, file.name)) file.contents = std::string();
   }
-  return {};
 }
 
-absl::StatusOr<ModelFolder> ReadModelFolder(const std::string& path) {
+absl::StatusOr<ModelFolder> ReadModelFolder(const std::string& path, const ModelFiles& layout,
+                                            const ModelVariant& variant) {
+  ModelFolder folder{.path = path, .layout = layout, .variant = variant};
   std::error_code error;
-  const std::filesystem::file_status facts = std::filesystem::status(path, error);
-  if (facts.type() == std::filesystem::file_type::not_found) {
-    return absl::NotFoundError(absl::StrCat("no model folder at ", path));
-  }
-  if (error)
-    return absl::ErrnoToStatus(error.value(), absl::StrCat("cannot look at the model folder ", path));
-  if (!std::filesystem::is_directory(facts)) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": not a model folder but a file"));
-  }
-
-  ModelFolder folder;
-  folder.path = path;
   const std::filesystem::path absolute = std::filesystem::absolute(path, error).lexically_normal();
   folder.name = (absolute.has_filename() ? absolute : absolute.parent_path()).filename().string();
-  for (const LayoutFile& file : kLayout) {
-    absl::StatusOr<std::string> contents =
-        ReadFileContents(absl::StrCat(path, "/", file.name), file.max_bytes);
-    if (absl::IsNotFound(contents.status()) && !file.required) continue;
-    if (absl::IsNotFound(contents.status())) {
-      return absl::NotFoundError(absl::StrCat("the model folder ", path, " has no ", file.name));
-    }
-    EIDETIC_RETURN_IF_ERROR(contents.status());
-    folder.files.push_back({.name = file.name, .contents = *std::move(contents)});
-  }
-  absl::StatusOr<ModelConfig> config = ParseConfig(folder.Contents(kConfigFile));
+  const WantedFile wanted[] = {
+      {layout.config, kMostConfigBytes, true},
+      {layout.preprocessor, kMostConfigBytes, true},
+      {layout.tokenizer, kMostTokenizerBytes, true},
+      {layout.tokenizer_config, kMostConfigBytes, false},
+  };
+  for (const WantedFile& file : wanted) EIDETIC_RETURN_IF_ERROR(ReadFile(file, folder));
+  absl::StatusOr<ModelConfig> config = ParseModelConfig(folder.Contents(layout.config), layout.config);
   if (!config.ok()) return AddContext(config.status(), path);
-  folder.config = *config;
+  folder.config = *std::move(config);
+  EIDETIC_ASSIGN_OR_RETURN(folder.image_tower, ReadTower(variant.image_file, folder));
+  EIDETIC_ASSIGN_OR_RETURN(folder.text_tower, ReadTower(variant.text_file, folder));
+  std::sort(folder.files.begin(), folder.files.end(),
+            [](const ModelFolder::File& a, const ModelFolder::File& b) { return a.name < b.name; });
   return folder;
 }
 

@@ -1,147 +1,119 @@
 #include "encoder/onnx_file_check.h"
 
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/wire_format_lite.h>
-
-#include <cstdint>
 #include <limits>
-#include <span>
+#include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "encoder/onnx_fields.h"
+#include "encoder/onnx_tensor_check.h"
 #include "proto/status_macros.h"
 
 namespace eidetic::encoder {
 namespace {
 
-using google::protobuf::internal::WireFormatLite;
-using google::protobuf::io::CodedInputStream;
-
 // Graphs nest in attributes of If and Loop.
-constexpr int kMostNesting = 64;
-
-// The messages of onnx.proto that can hold a tensor.
-enum class Message { kModel, kGraph, kFunction, kNode, kAttribute, kSparseTensor, kTensor };
-
-// A field that holds a message.
-struct Field {
-  int number;
-  Message message;
-};
-
-std::span<const Field> FieldsOf(Message message) {
-  static constexpr Field kModelFields[] = {{7, Message::kGraph}, {25, Message::kFunction}};
-  static constexpr Field kGraphFields[] = {
-      {1, Message::kNode}, {5, Message::kTensor}, {15, Message::kSparseTensor}};
-  static constexpr Field kFunctionFields[] = {{7, Message::kNode}, {11, Message::kAttribute}};
-  static constexpr Field kNodeFields[] = {{5, Message::kAttribute}};
-  static constexpr Field kAttributeFields[] = {{5, Message::kTensor},        {6, Message::kGraph},
-                                               {10, Message::kTensor},       {11, Message::kGraph},
-                                               {22, Message::kSparseTensor}, {23, Message::kSparseTensor}};
-  static constexpr Field kSparseTensorFields[] = {{1, Message::kTensor}, {2, Message::kTensor}};
-  switch (message) {
-    case Message::kModel:
-      return kModelFields;
-    case Message::kGraph:
-      return kGraphFields;
-    case Message::kFunction:
-      return kFunctionFields;
-    case Message::kNode:
-      return kNodeFields;
-    case Message::kAttribute:
-      return kAttributeFields;
-    case Message::kSparseTensor:
-      return kSparseTensorFields;
-    case Message::kTensor:
-      break;
-  }
-  return {};
-}
-
-constexpr int kModelGraph = 7;
-constexpr int kTensorExternalData = 13;
-constexpr int kTensorDataLocation = 14;
+constexpr int kMostNesting = 32;
+constexpr uint64_t kElementTypeUint8 = 2;
 
 class OnnxWalk {
  public:
-  OnnxWalk(absl::string_view bytes, absl::string_view name)
-      : stream_(reinterpret_cast<const uint8_t*>(bytes.data()), static_cast<int>(bytes.size())),
-        name_(name) {}
-
-  absl::Status Run() {
-    EIDETIC_RETURN_IF_ERROR(Walk(Message::kModel, 0));
-    if (!graph_seen_) return Damaged("it has no graph");
-    return absl::OkStatus();
+  absl::Status Model(absl::string_view model) {
+    bool graph_seen = false;
+    EIDETIC_RETURN_IF_ERROR(ForEachField(model, [&](const OnnxField& field) -> absl::Status {
+      if (field.number == onnx_model::kFunction) return Function(field.bytes);
+      if (field.number != onnx_model::kGraph) return absl::OkStatus();
+      graph_seen = true;
+      return Graph(field.bytes, 0);
+    }));
+    return graph_seen ? absl::OkStatus() : absl::InvalidArgumentError("it has no graph");
   }
+
+  OnnxFileFacts facts;
 
  private:
-  absl::Status Damaged(absl::string_view problem) const {
-    return absl::InvalidArgumentError(absl::StrCat(name_, ": not a whole ONNX model: ", problem));
+  absl::Status Graph(absl::string_view graph, int nesting) {
+    if (nesting > kMostNesting) return absl::InvalidArgumentError("graphs are nested too deeply");
+    return ForEachField(graph, [&](const OnnxField& field) -> absl::Status {
+      switch (field.number) {
+        case onnx_graph::kNode:
+          return Node(field.bytes, nesting);
+        case onnx_graph::kInitializer:
+          return CheckTensor(field.bytes, facts.external_files);
+        case onnx_graph::kSparseInitializer:
+          return Sparse();
+        case onnx_graph::kInput:
+          return nesting == 0 ? Input(field.bytes) : absl::OkStatus();
+        default:
+          return absl::OkStatus();
+      }
+    });
   }
 
-  absl::Status Walk(Message message, int nesting) {
-    if (nesting > kMostNesting) return Damaged("graphs are nested too deeply");
-    while (true) {
-      const uint32_t tag = stream_.ReadTag();
-      if (tag == 0) break;
-      const int number = WireFormatLite::GetTagFieldNumber(tag);
-      const bool has_length =
-          WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
-      if (message == Message::kTensor && (number == kTensorExternalData || number == kTensorDataLocation)) {
-        EIDETIC_RETURN_IF_ERROR(CheckTensorField(tag, number));
-        continue;
-      }
-      const Field* child = nullptr;
-      for (const Field& field : FieldsOf(message)) {
-        if (has_length && field.number == number) child = &field;
-      }
-      if (child == nullptr) {
-        if (!WireFormatLite::SkipField(&stream_, tag)) return Damaged("it is truncated or damaged");
-        continue;
-      }
-      graph_seen_ = graph_seen_ || (message == Message::kModel && number == kModelGraph);
-      EIDETIC_RETURN_IF_ERROR(WalkChild(child->message, nesting + 1));
-    }
-    if (!stream_.ConsumedEntireMessage()) return Damaged("it is truncated or damaged");
-    return absl::OkStatus();
+  absl::Status Function(absl::string_view function) {
+    return ForEachField(function, [&](const OnnxField& field) -> absl::Status {
+      if (field.number == onnx_function::kNode) return Node(field.bytes, 0);
+      if (field.number == onnx_function::kAttribute) return Attribute(field.bytes, 0);
+      return absl::OkStatus();
+    });
   }
 
-  absl::Status WalkChild(Message message, int nesting) {
-    int length = 0;
-    if (!stream_.ReadVarintSizeAsInt(&length)) return Damaged("it is truncated or damaged");
-    const CodedInputStream::Limit outer = stream_.PushLimit(length);
-    // PushLimit clips to what is there.
-    if (stream_.BytesUntilLimit() != length) return Damaged("it is truncated");
-    EIDETIC_RETURN_IF_ERROR(Walk(message, nesting));
-    stream_.PopLimit(outer);
-    return absl::OkStatus();
+  absl::Status Node(absl::string_view node, int nesting) {
+    return ForEachField(node, [&](const OnnxField& field) -> absl::Status {
+      if (field.number == onnx_node::kAttribute) return Attribute(field.bytes, nesting);
+      if (field.number == onnx_node::kOperator && absl::StartsWith(field.bytes, "DynamicQuantize")) {
+        facts.quantizes_dynamically = true;
+      }
+      return absl::OkStatus();
+    });
   }
 
-  absl::Status CheckTensorField(uint32_t tag, int number) {
-    uint64_t location = 1;
-    if (number == kTensorDataLocation &&
-        WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_VARINT &&
-        !stream_.ReadVarint64(&location)) {
-      return Damaged("it is truncated or damaged");
-    }
-    if (location == 0) return absl::OkStatus();
+  absl::Status Attribute(absl::string_view attribute, int nesting) {
+    return ForEachField(attribute, [&](const OnnxField& field) -> absl::Status {
+      if (!field.has_length) return absl::OkStatus();
+      switch (field.number) {
+        case onnx_attribute::kTensor:
+        case onnx_attribute::kTensors:
+          return CheckTensor(field.bytes, facts.external_files);
+        case onnx_attribute::kGraph:
+        case onnx_attribute::kGraphs:
+          return Graph(field.bytes, nesting + 1);
+        case onnx_attribute::kSparseTensor:
+        case onnx_attribute::kSparseTensors:
+          return Sparse();
+        default:
+          return absl::OkStatus();
+      }
+    });
+  }
+
+  // ValueInfoProto: type → TypeProto: tensor_type → TypeProto.Tensor: elem_type.
+  absl::Status Input(absl::string_view value) {
+    EIDETIC_ASSIGN_OR_RETURN(const absl::string_view type, FindBytes(value, onnx_value::kType));
+    EIDETIC_ASSIGN_OR_RETURN(const absl::string_view tensor, FindBytes(type, 1));
+    return ForEachField(tensor, [&](const OnnxField& field) {
+      if (field.number == 1 && field.integer == kElementTypeUint8) facts.takes_bytes = true;
+      return absl::OkStatus();
+    });
+  }
+
+  static absl::Status Sparse() {
     return absl::UnimplementedError(
-        absl::StrCat(name_,
-                     ": keeps tensors in other files (ONNX external data), which is not supported; "
-                     "save the model as one file"));
+        "it has sparse tensors, which are not supported; export it with dense ones");
   }
-
-  CodedInputStream stream_;
-  absl::string_view name_;
-  bool graph_seen_ = false;
 };
 
 }  // namespace
 
-absl::Status CheckOnnxFile(absl::string_view bytes, absl::string_view name) {
+absl::StatusOr<OnnxFileFacts> CheckOnnxFile(absl::string_view bytes, absl::string_view name) {
   if (bytes.size() > std::numeric_limits<int>::max()) {
     return absl::ResourceExhaustedError(absl::StrCat(name, ": larger than 2 GiB, the limit of the format"));
   }
-  return OnnxWalk(bytes, name).Run();
+  OnnxWalk walk;
+  if (const absl::Status status = walk.Model(bytes); !status.ok()) {
+    return absl::Status(status.code(), absl::StrCat(name, ": not a usable ONNX model: ", status.message()));
+  }
+  return std::move(walk.facts);
 }
 
 }  // namespace eidetic::encoder

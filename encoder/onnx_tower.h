@@ -2,8 +2,9 @@
 // its inputs and outputs checked and named. Run may be called from any thread
 // at once. The Ort::Env given must outlive the tower.
 //
-//   ASSIGN_OR_RETURN(auto tower, OnnxTower::Load(env, TowerKind::kText, bytes, "onnx/text_model.onnx", {}));
-//   ASSIGN_OR_RETURN(std::vector<float> rows, tower->EncodeTokens(ids, mask, count, length));
+//   ASSIGN_OR_RETURN(auto tower, OnnxTower::Load(env, TowerKind::kText, {.bytes = bytes, .file =
+//   "onnx/text_model.onnx"}, 1)); ASSIGN_OR_RETURN(std::vector<float> rows, tower->EncodeTokens(ids, mask,
+//   count, length));
 #ifndef EIDETIC_ENCODER_ONNX_TOWER_H_
 #define EIDETIC_ENCODER_ONNX_TOWER_H_
 
@@ -14,6 +15,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -23,14 +25,30 @@ namespace eidetic::encoder {
 
 enum class TowerKind { kImage, kText };
 
+// An .onnx file that CheckOnnxFile has passed, and the files that its weights lie
+// in under the names that it gives them. Borrowed while the tower is loaded.
+struct OnnxModel {
+  absl::string_view bytes;
+  absl::string_view file;  // put into errors
+  std::vector<std::pair<std::string, absl::string_view>> external_files;
+};
+
+// Names under which exporters give the embedding in a file that has both towers,
+// best first.
+std::span<const absl::string_view> SharedGraphOutputs(TowerKind kind);
+
 class OnnxTower {
  public:
-  // `threads`: inside one call; 0: as many as the machine has cores. `file` is
-  // put into errors: kInvalidArgument when ONNX Runtime refuses the model or
-  // its inputs or outputs are not those of a tower of this kind.
+  // `threads`: inside one call; 0: as many as the machine has cores.
+  // kInvalidArgument when ONNX Runtime refuses the model or its inputs or outputs
+  // are not those of a tower of this kind.
   static absl::StatusOr<std::unique_ptr<OnnxTower>> Load(const Ort::Env& env, TowerKind kind,
-                                                         absl::string_view bytes, absl::string_view file,
-                                                         int threads);
+                                                         const OnnxModel& model, int threads);
+
+  // Inputs and output with their types, in one line, for `model show`.
+  std::string Describe() const;
+  // Padding tokens can be told from the text's.
+  bool takes_mask() const;
 
   // Sizes that the graph fixes; 0 where it takes any.
   int fixed_batch() const { return fixed_batch_; }
@@ -41,8 +59,9 @@ class OnnxTower {
   int dimension() const { return dimension_; }
   const std::string& file() const { return file_; }
 
-  // `pixels` holds `count` tensors of 3 × height × width. Gives `count` rows, as
-  // the graph made them: not normalised, perhaps not finite.
+  // `pixels` holds `count` tensors of 3 × height × width, of bytes 0 to 255 where
+  // the graph takes uint8. Gives `count` rows, as the graph made them: not
+  // normalised, perhaps not finite.
   absl::StatusOr<std::vector<float>> EncodePixels(std::span<const float> pixels, int count, int height,
                                                   int width) const;
 
@@ -56,6 +75,8 @@ class OnnxTower {
     std::string name;
     InputRole role = InputRole::kPixels;
     ONNXTensorElementDataType type = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
+    // Of pictures: [batch, height, width, 3] instead of [batch, 3, height, width].
+    bool channels_last = false;
   };
 
   explicit OnnxTower(absl::string_view file) : file_(file) {}
@@ -73,6 +94,7 @@ class OnnxTower {
   mutable Ort::Session session_{nullptr};
   std::vector<Input> inputs_;
   std::string output_;
+  ONNXTensorElementDataType output_type_ = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
   int fixed_batch_ = 0;
   int fixed_tokens_ = 0;
   int fixed_height_ = 0;

@@ -41,30 +41,6 @@ std::string Strip(absl::string_view text, bool left, bool right) {
   return EncodeUtf8(characters.substr(begin, end - begin));
 }
 
-std::string RemovePunctuation(absl::string_view text) {
-  std::string kept;
-  for (const char c : text) {
-    const auto byte = static_cast<uint8_t>(c);
-    if (byte >= kFirstNonAscii || !IsBertPunctuation(byte)) kept.push_back(c);
-  }
-  return kept;
-}
-
-std::string SingleSpaces(absl::string_view text) {
-  std::u32string result;
-  bool pending = false;
-  for (const char32_t c : DecodeUtf8(text)) {
-    if (IsBertWhitespace(c)) {
-      pending = !result.empty();
-      continue;
-    }
-    if (pending) result.push_back(U' ');
-    pending = false;
-    result.push_back(c);
-  }
-  return EncodeUtf8(result);
-}
-
 // To the reference a character newer than its tables neither decomposes nor
 // combines, so the runs between such characters are independent.
 std::string NormalizeUnicode(absl::string_view text, const icu::Normalizer2& form) {
@@ -164,15 +140,6 @@ absl::Status TextNormalizer::Add(const JsonReader& step, int nesting) {
 void TextNormalizer::LowercaseFirst() {
   lowercases_ = true;
   steps_.insert(steps_.begin(), Lowercase);
-}
-
-void TextNormalizer::CanonicalizeFirst() {
-  lowercases_ = true;
-  steps_.insert(steps_.begin(), [](absl::string_view text) {
-    std::string spaced(text);
-    std::replace(spaced.begin(), spaced.end(), '_', ' ');
-    return SingleSpaces(Lowercase(RemovePunctuation(spaced)));
-  });
 }
 
 std::string TextNormalizer::Apply(absl::string_view text) const {

@@ -26,9 +26,6 @@ class TextNormalizer {
   bool lowercases() const { return lowercases_; }
   // Makes lower case the first step.
   void LowercaseFirst();
-  // Makes the canonical form of big_vision's and OpenCLIP's SigLIP models the
-  // first step: no ASCII punctuation, lower case, single spaces.
-  void CanonicalizeFirst();
 
   // `text` must be UTF-8; so is the result.
   std::string Apply(absl::string_view text) const;

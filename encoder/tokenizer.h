@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "encoder/text_cleaning.h"
 
 namespace eidetic::encoder {
 
@@ -36,8 +37,8 @@ struct TokenizerOptions {
   // The text tower's limit; the tokenizer truncates to the smaller of it and the
   // files' own limit.
   int max_positions = 0;
-  // Bring texts into the canonical form first (OpenCLIP's "clean": "canonicalize").
-  bool canonicalize = false;
+  // Done to a text before anything else.
+  TextCleaning cleaning = TextCleaning::kNone;
 };
 
 // `tokenizer_json` and `tokenizer_config_json` are the texts of the model

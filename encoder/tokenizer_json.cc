@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "encoder/model_folder.h"
 #include "proto/status_macros.h"
 
 namespace eidetic::encoder {

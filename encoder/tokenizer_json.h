@@ -19,6 +19,10 @@
 
 namespace eidetic::encoder {
 
+// As errors name them.
+inline constexpr char kTokenizerFile[] = "tokenizer.json";
+inline constexpr char kTokenizerConfigFile[] = "tokenizer_config.json";
+
 inline constexpr int64_t kMostTokens = 4'000'000;
 
 // A string that is one token wherever it stands in a text.

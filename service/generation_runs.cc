@@ -128,18 +128,22 @@ absl::StatusOr<Target> TargetOfNumber(uint64_t number, LibrarySession& session) 
   ModelSessionOptions options = session.model_options;
   options.folder = target.generation->record().model_folder();
   options.prefer_remembered_folder = false;
+  options.variant.clear();
   target.model = std::make_shared<ModelSession>(session.library.get(), target.generation, options);
   return target;
 }
 
-absl::StatusOr<Target> TargetOfModel(const std::string& folder, LibrarySession& session) {
+absl::StatusOr<Target> TargetOfModel(const std::string& folder, const std::string& variant,
+                                     LibrarySession& session) {
+  encoder::DualEncoderOptions wanted{
+      .threads = session.model_options.threads, .lazy = session.model_options.lazy, .variant = variant};
+  const auto active = session.library->ActiveGeneration();
+  if (active.ok() && active->model_folder() == folder) wanted.fingerprint = active->model_fingerprint();
   EIDETIC_ASSIGN_OR_RETURN(std::unique_ptr<encoder::DualEncoder> encoder,
-                           encoder::DualEncoder::Load(folder, {.threads = session.model_options.threads,
-                                                               .lazy = session.model_options.lazy}));
+                           encoder::DualEncoder::Load(folder, wanted));
   const encoder::ModelInfo& info = encoder->info();
   const GenerationRecord model = MakeGenerationRecord(info);
-  if (const auto active = session.library->ActiveGeneration();
-      active.ok() && active->model_fingerprint() == info.fingerprint) {
+  if (active.ok() && active->model_fingerprint() == info.fingerprint) {
     // Remembers where it was found.
     EIDETIC_RETURN_IF_ERROR(session.library->UseModel(model));
     return TargetOfNumber(active->number(), session);
@@ -150,6 +154,7 @@ absl::StatusOr<Target> TargetOfModel(const std::string& folder, LibrarySession& 
   ModelSessionOptions options = session.model_options;
   options.folder = folder;
   options.prefer_remembered_folder = false;
+  options.variant = variant;
   target.model =
       std::make_shared<ModelSession>(session.library.get(), target.generation, options, std::move(encoder));
   return target;
@@ -158,7 +163,7 @@ absl::StatusOr<Target> TargetOfModel(const std::string& folder, LibrarySession& 
 absl::StatusOr<Target> FindTarget(const FillGenerationRequest& request, LibrarySession& session) {
   switch (request.target_case()) {
     case FillGenerationRequest::kModelFolder:
-      return TargetOfModel(request.model_folder(), session);
+      return TargetOfModel(request.model_folder(), request.model_variant(), session);
     case FillGenerationRequest::kRollback: {
       EIDETIC_ASSIGN_OR_RETURN(const uint64_t number, LastRetired(*session.library));
       return TargetOfNumber(number, session);

@@ -304,6 +304,7 @@ absl::StatusOr<std::unique_ptr<LibraryHost>> LibraryHost::Open(const LibraryHost
           std::move(library), std::move(engine), *std::move(generation),
           ModelSessionOptions{.folder = options.model_folder,
                               .prefer_remembered_folder = options.prefer_remembered_model,
+                              .variant = options.model_variant,
                               .threads = options.encoder_threads,
                               .lazy = !options.eager,
                               .limits = options.limits},

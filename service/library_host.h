@@ -37,6 +37,9 @@ struct LibraryHostOptions {
   bool allow_read_only = false;
   // Model folder; opened when the first call needs it unless `eager`.
   std::string model_folder;
+  // Precision among those of `model_folder`; empty: the library's, or else the best
+  // that fits the memory.
+  std::string model_variant;
   // `model_folder` is only where to look when the library does not remember the
   // folder of its model, or that is gone.
   bool prefer_remembered_model = false;

@@ -101,6 +101,15 @@ std::string ModelSession::Folder() const {
   return std::filesystem::is_directory(remembered, error) ? remembered : options_.folder;
 }
 
+// The folder may hold the model in several precisions: the generation's is wanted.
+encoder::DualEncoderOptions ModelSession::EncoderOptions() const {
+  encoder::DualEncoderOptions wanted{.threads = options_.threads, .lazy = options_.lazy};
+  const absl::MutexLock lock(&generation_mutex_);
+  if (generation_ != nullptr) wanted.fingerprint = generation_->model_fingerprint();
+  if (generation_ == nullptr || !options_.prefer_remembered_folder) wanted.variant = options_.variant;
+  return wanted;
+}
+
 absl::StatusOr<const encoder::DualEncoder*> ModelSession::LoadEncoder() {
   if (const encoder::DualEncoder* encoder = encoder_) return encoder;
   absl::MutexLock lock(&load_mutex_);
@@ -109,8 +118,7 @@ absl::StatusOr<const encoder::DualEncoder*> ModelSession::LoadEncoder() {
     if (folder.empty()) {
       return absl::FailedPreconditionError("this needs a model, but none was given: name a model folder");
     }
-    EIDETIC_ASSIGN_OR_RETURN(owned_encoder_, encoder::DualEncoder::Load(folder, {.threads = options_.threads,
-                                                                                 .lazy = options_.lazy}));
+    EIDETIC_ASSIGN_OR_RETURN(owned_encoder_, encoder::DualEncoder::Load(folder, EncoderOptions()));
     encoder_ = owned_encoder_.get();
   }
   return owned_encoder_.get();

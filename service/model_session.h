@@ -39,6 +39,8 @@ struct ModelSessionOptions {
   // `folder` was not asked for by name: the one that the library remembers for its
   // model comes first.
   bool prefer_remembered_folder = false;
+  // Of `folder`; empty: the generation's, or else the best that fits the memory.
+  std::string variant;
   // Threads of one tower; 0: as many as cores.
   int threads = 0;
   // Make the image tower's session only when a picture comes.
@@ -105,6 +107,7 @@ class ModelSession {
   absl::StatusOr<const encoder::DualEncoder*> LoadEncoder();
   absl::Status CheckModel(const encoder::ModelInfo& model);
   std::string Folder() const;
+  encoder::DualEncoderOptions EncoderOptions() const;
 
   storage::Library* const library_;
   const ModelSessionOptions options_;

@@ -303,6 +303,12 @@ void CheckFillGenerationRequest(const eidetic::v1::FillGenerationRequest& reques
   } else if (request.target_case() == FillGenerationRequest::kModelFolder) {
     CheckPath(request.model_folder(), "model_folder", violations);
   }
+  if (!request.model_variant().empty() && request.target_case() != FillGenerationRequest::kModelFolder) {
+    violations.Add("model_variant", "says nothing without model_folder");
+  }
+  if (request.model_variant().size() > kMaxModelVariantBytes) {
+    violations.Add("model_variant", absl::StrCat("is longer than ", kMaxModelVariantBytes, " bytes"));
+  }
   if (request.leave_out_unreadable() && !request.switch_when_filled()) {
     violations.Add("leave_out_unreadable", "says nothing without switch_when_filled");
   }

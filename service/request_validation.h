@@ -39,6 +39,7 @@ inline constexpr int kMaxAttributes = 64;
 inline constexpr size_t kMaxAttributeKeyBytes = 64;
 inline constexpr size_t kMaxAttributeValueBytes = 1'024;
 inline constexpr int kMaxIndexRoots = 1'000;
+inline constexpr size_t kMaxModelVariantBytes = 64;
 
 class FieldViolations {
  public:

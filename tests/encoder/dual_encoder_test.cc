@@ -291,8 +291,8 @@ TEST(DualEncoderTest, TowersThatAreNotUnderstood) {
       {kText, "text_unknown_input.onnx", absl::StatusCode::kInvalidArgument, "pixel_values"},
       {kText, "text_float_ids.onnx", absl::StatusCode::kInvalidArgument, "input_ids"},
       {kText, "text_rank_3_output.onnx", absl::StatusCode::kInvalidArgument, ""},
-      {kText, "text_external.onnx", absl::StatusCode::kUnimplemented, "external data"},
-      {kText, "text_external_in_constant.onnx", absl::StatusCode::kUnimplemented, "external data"},
+      {kText, "text_external.onnx", absl::StatusCode::kInvalidArgument, "external data"},
+      {kText, "text_external_in_constant.onnx", absl::StatusCode::kInvalidArgument, "external data"},
   };
   for (const auto& test : cases) {
     SCOPED_TRACE(test.graph);
@@ -461,7 +461,7 @@ TEST_F(LazyDualEncoderTest, EverythingElseIsCheckedAtLoad) {
   model_.Write(kVision, vision.substr(0, vision.size() / 2));
   expect_refused(absl::StatusCode::kInvalidArgument, kVision);
   model_.UseGraph(kVision, "text_external.onnx");
-  expect_refused(absl::StatusCode::kUnimplemented, kVision);
+  expect_refused(absl::StatusCode::kInvalidArgument, kVision);
   model_.Remove(kVision);
   expect_refused(absl::StatusCode::kNotFound, kVision);
   model_.Write(kVision, vision);

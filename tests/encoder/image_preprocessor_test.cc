@@ -128,6 +128,51 @@ TEST(ImagePreprocessorTest, NamesTheWrongKey) {
   EXPECT_THAT(error(R"({"do_center_crop":false})"), HasSubstr("\"do_center_crop\""));
 }
 
+TEST(ImagePreprocessorTest, RefusesStepsThatItDoesNotHave) {
+  for (const char* key : {"do_pad", "do_flip_channel_order", "do_something_new"}) {
+    const std::string json = absl::StrCat("{\"", key, "\": true}");
+    const absl::Status status = ImagePreprocessor::FromJson(json, "config").status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented) << key;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(absl::StrCat("config: \"", key, "\""))) << key;
+    EXPECT_TRUE(ImagePreprocessor::FromJson(absl::StrCat("{\"", key, "\": false}"), "config").ok()) << key;
+  }
+  for (const char* json : {R"({"crop_pct": 0.875})", R"({"max_num_patches": 256})"}) {
+    EXPECT_EQ(ImagePreprocessor::FromJson(json, "config").status().code(), absl::StatusCode::kUnimplemented)
+        << json;
+  }
+  EXPECT_TRUE(
+      ImagePreprocessor::FromJson(R"({"return_attention_mask": true, "some_note": [1]})", "config").ok());
+}
+
+TEST(ImagePreprocessorTest, AbsentKeysAreThoseOfTheProcessor) {
+  const ImagePreprocessor siglip = Make(R"({"image_processor_type": "SiglipImageProcessorFast"})");
+  EXPECT_THAT(siglip.Describe(), HasSubstr("resize to 224 x 224 (bicubic), byte * (0.00784314"));
+  EXPECT_THAT(siglip.assumptions(), testing::Contains(HasSubstr("SiglipImageProcessorFast")));
+  const ImagePreprocessor vit = Make(R"({"feature_extractor_type": "ViTFeatureExtractor", "size": 64})");
+  EXPECT_THAT(vit.Describe(), HasSubstr("resize to 64 x 64 (bilinear)"));
+  // Of one that is not known everything must be said.
+  const char* unknown = R"({"image_processor_type": "NewImageProcessor", "size": {"shortest_edge": 224},
+                            "resample": 3, "image_mean": [0, 0, 0]})";
+  const absl::Status status = ImagePreprocessor::FromJson(unknown, "config").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
+  EXPECT_THAT(std::string(status.message()),
+              testing::AllOf(HasSubstr("\"image_std\""), HasSubstr("NewImageProcessor")));
+}
+
+TEST(ImagePreprocessorTest, ReadsOpenClipsKeys) {
+  const ImagePreprocessor shortest = Make(R"({"size": [224, 224], "mean": [0, 0, 0], "std": [1, 1, 1]})");
+  EXPECT_THAT(shortest.Describe(), HasSubstr("shorter side to 224 (bicubic), centre crop 224 x 224"));
+  const ImagePreprocessor squash =
+      Make(R"({"size": 384, "interpolation": "bilinear", "resize_mode": "squash", "fill_color": 0})");
+  EXPECT_THAT(squash.Describe(), HasSubstr("resize to 384 x 384 (bilinear)"));
+  for (const char* json :
+       {R"({"mean": [0, 0, 0]})", R"({"mean": [0, 0], "size": 224})", R"({"std": [0, 1, 1], "size": 224})",
+        R"({"mean": [0, 0, 0], "size": [1, 2, 3]})", R"({"resize_mode": 5, "size": 224})"}) {
+    EXPECT_EQ(ImagePreprocessor::FromJson(json, "config").status().code(), absl::StatusCode::kInvalidArgument)
+        << json;
+  }
+}
+
 TEST(ImagePreprocessorTest, RefusesWrongTensorsAndPictures) {
   const ImagePreprocessor preprocessor = Make("{}");
   const Image image = MakePattern(8, 8);

@@ -1,4 +1,4 @@
-// A private copy of testdata/models/tiny that a test may break.
+// A private copy of testdata/models/tiny, or another model beside it, that a test may break.
 #ifndef EIDETIC_TESTS_ENCODER_TINY_MODEL_H_
 #define EIDETIC_TESTS_ENCODER_TINY_MODEL_H_
 
@@ -22,10 +22,10 @@ inline std::string ReadWholeFile(const std::string& path) {
 
 class TinyModel {
  public:
-  TinyModel() {
+  explicit TinyModel(const std::string& name = "tiny") {
     std::string pattern = absl::StrCat(testing::TempDir(), "tiny_model_XXXXXX");
     folder_ = mkdtemp(pattern.data());
-    std::filesystem::copy(Testdata("tiny"), folder_, std::filesystem::copy_options::recursive);
+    std::filesystem::copy(Testdata(name), folder_, std::filesystem::copy_options::recursive);
   }
   ~TinyModel() { std::filesystem::remove_all(folder_); }
   TinyModel(const TinyModel&) = delete;
@@ -42,6 +42,11 @@ class TinyModel {
   // Puts testdata/models/graphs/`graph` in the place of `file`.
   void UseGraph(const std::string& file, const std::string& graph) const {
     Write(file, ReadWholeFile(Testdata("graphs/" + graph)));
+  }
+  // Moves `from` to `to` within the folder.
+  void Move(const std::string& from, const std::string& to) const {
+    std::filesystem::create_directories(std::filesystem::path(Path(to)).parent_path());
+    std::filesystem::rename(Path(from), Path(to));
   }
   // Changes the one place in `file` that has `from`.
   void Replace(const std::string& file, const std::string& from, const std::string& to) const {

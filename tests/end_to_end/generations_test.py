@@ -66,6 +66,31 @@ class GenerationsTest(ProgramTest):
         listed = {g["number"]: g for g in result.json_lines} if result.code == 0 else {}
         return listed[2]["embeddings"] if 2 in listed else -1
 
+    def test_a_folder_of_two_precisions(self):
+        """The library goes on with the one that it was made with."""
+        for tower in ("vision", "text"):
+            graph = self.old_model / "onnx" / f"{tower}_model.onnx"
+            shutil.copy(graph, graph.with_name(f"{tower}_model_fp16.onnx"))
+        shown = self.run_ok("model", "show", self.old_model, "--json").json
+        self.assertEqual((shown["variant"], shown["variants"]), ("plain", ["plain", "fp16"]))
+        half = self.run_ok("model", "show", self.old_model, "--variant", "fp16", "--json").json["fingerprint"]
+        for number in range(5):
+            write_picture(self.photos / f"{number}.ppm", number)
+        index = ("index", self.photos, "--model", self.old_model, "--json")
+        self.assertNotIn("generation", self.run_ok(*index, "--variant", "fp16").json)
+        self.assertEqual(self.fingerprint(), half)
+        self.assert_finds(3, half)
+        write_picture(self.photos / "5.ppm", 5)
+        self.assertEqual(self.run_ok(*index).json["indexed"], 1)
+        self.assertEqual(list(self.generations()), [1])
+        self.run_ok("index", "--model", self.old_model, "--variant", "plain", "--switch")
+        self.assert_finds(3, shown["fingerprint"])
+        self.run_ok("generation", "rollback")
+        self.assert_finds(5, half)
+        refused = self.run_program("search", "dog", "--model", self.old_model, "--variant", "q4")
+        self.assertEqual(refused.code, 1)
+        self.assertIn("plain, fp16", refused.err)
+
     def test_kills_lose_nothing_and_the_old_model_serves_meanwhile(self):
         self.index_photos(PHOTOS)
         old = self.fingerprint()
