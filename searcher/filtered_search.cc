@@ -32,8 +32,7 @@ absl::StatusOr<FilteredMatches> FilteredSearch::SearchImages(const QueryVector& 
   if (matches.decision.plan == QueryPlan::kNone) options.limit = 0;
   options.exact = options.exact || matches.decision.plan == QueryPlan::kExact ||
                   matches.decision.plan == QueryPlan::kExactFiltered;
-  const BitmapFilter& photos = *matches.filter.photos;
-  options.filter = [&photos](uint64_t id) { return photos.Contains(id); };
+  options.filter = matches.filter.photos.get();
   EIDETIC_ASSIGN_OR_RETURN(matches.found, engine_->SearchImages(query, options));
   return matches;
 }

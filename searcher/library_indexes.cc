@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "proto/status_macros.h"
 
@@ -48,11 +49,6 @@ class Filler {
   std::vector<uint64_t> ids_;
   std::vector<float> vectors_;
 };
-
-VectorIndexOptions OptionsFor(int dimension, uint64_t count, size_t hnsw_from) {
-  return {.dimension = dimension,
-          .kind = hnsw_from > 0 && count >= hnsw_from ? IndexKind::kHnsw : IndexKind::kExact};
-}
 
 }  // namespace
 
@@ -100,7 +96,7 @@ absl::StatusOr<IndexUpdate> PrepareUpdate(const storage::Generation& generation,
   return update;
 }
 
-absl::StatusOr<std::unique_ptr<LibraryIndexes>> LibraryIndexes::Build(
+absl::StatusOr<std::shared_ptr<LibraryIndexes>> LibraryIndexes::Build(
     const storage::Library& library, std::shared_ptr<const storage::Generation> generation,
     const BuildOptions& options) {
   // Asked before the view is made: an active generation lacks nothing.
@@ -108,15 +104,15 @@ absl::StatusOr<std::unique_ptr<LibraryIndexes>> LibraryIndexes::Build(
   EIDETIC_ASSIGN_OR_RETURN(const storage::LibraryCounts counts, library.Counts());
   const auto view = generation->NewView();
   const auto dimension = static_cast<int>(generation->dimension());
-  auto indexes = std::unique_ptr<LibraryIndexes>(new LibraryIndexes);
+  auto indexes = std::shared_ptr<LibraryIndexes>(new LibraryIndexes);
   indexes->last_sequence_ = view->last_sequence();
   indexes->database_id_ = library.database_id();
   indexes->standby_ = active.number() != generation->number();
   indexes->generation_ = std::move(generation);
   EIDETIC_ASSIGN_OR_RETURN(indexes->images_,
-                           NewVectorIndex(OptionsFor(dimension, counts.assets, options.hnsw_from)));
+                           NewVectorIndex({.dimension = dimension, .expected_vectors = counts.assets}));
   EIDETIC_ASSIGN_OR_RETURN(indexes->captions_,
-                           NewVectorIndex(OptionsFor(dimension, counts.captions, options.hnsw_from)));
+                           NewVectorIndex({.dimension = dimension, .expected_vectors = counts.captions}));
   uint64_t done = 0;
   const uint64_t total = counts.assets + counts.captions;
   Filler images(indexes->images_.get(), options, total, &done);
@@ -141,19 +137,31 @@ absl::StatusOr<std::unique_ptr<LibraryIndexes>> LibraryIndexes::Build(
   return indexes;
 }
 
-absl::StatusOr<std::unique_ptr<LibraryIndexes>> LibraryIndexes::Parse(
-    const Snapshot& snapshot, std::shared_ptr<const storage::Generation> generation) {
-  auto indexes = std::unique_ptr<LibraryIndexes>(new LibraryIndexes);
-  const auto parse = [&](const char* part) -> absl::StatusOr<std::unique_ptr<VectorIndex>> {
-    const auto found = snapshot.parts.find(part);
-    if (found == snapshot.parts.end()) return absl::DataLossError(absl::StrCat("the snapshot has no ", part));
-    const std::string& bytes = found->second;
-    return ParseVectorIndex({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()},
-                            static_cast<int>(snapshot.info.dimension));
+absl::StatusOr<std::shared_ptr<LibraryIndexes>> LibraryIndexes::Load(
+    Snapshot snapshot, std::shared_ptr<const storage::Generation> generation) {
+  auto indexes = std::shared_ptr<LibraryIndexes>(new LibraryIndexes);
+  const auto load = [&](absl::string_view part) -> absl::StatusOr<std::unique_ptr<VectorIndex>> {
+    const auto take = [&](absl::string_view suffix) {
+      const auto found = snapshot.parts.find(absl::StrCat(part, suffix));
+      return found == snapshot.parts.end() ? PageBuffer() : std::move(found->second);
+    };
+    StoredVectorIndex stored;
+    stored.rows.table = take("");
+    stored.rows.codes = take("-codes");
+    stored.rows.vectors = take(kVectorsSuffix);
+    stored.graph = take("-graph");
+    if (const auto file = snapshot.files.find(absl::StrCat(part, kVectorsSuffix));
+        file != snapshot.files.end())
+      stored.rows.vectors_file = file->second;
+    absl::StatusOr<std::unique_ptr<VectorIndex>> index =
+        LoadVectorIndex(static_cast<int>(snapshot.info.dimension), std::move(stored));
+    if (!index.ok()) return AddContext(index.status(), absl::StrCat("the snapshot's ", part));
+    return index;
   };
-  EIDETIC_ASSIGN_OR_RETURN(indexes->images_, parse(kImagesPart));
-  EIDETIC_ASSIGN_OR_RETURN(indexes->captions_, parse(kCaptionsPart));
+  EIDETIC_ASSIGN_OR_RETURN(indexes->images_, load(kImagesPart));
+  EIDETIC_ASSIGN_OR_RETURN(indexes->captions_, load(kCaptionsPart));
   for (const uint64_t id : indexes->captions_->Ids()) indexes->NoteCaption(id);
+  if (snapshot.info.image_effort.queries > 0) indexes->set_image_effort(snapshot.info.image_effort);
   indexes->last_sequence_ = snapshot.info.last_sequence;
   indexes->database_id_ = snapshot.info.database_id;
   indexes->generation_ = std::move(generation);
@@ -163,22 +171,37 @@ absl::StatusOr<std::unique_ptr<LibraryIndexes>> LibraryIndexes::Parse(
 absl::Status LibraryIndexes::Apply(const IndexUpdate& update) {
   EIDETIC_RETURN_IF_ERROR(images_->Remove(update.removed_images).status());
   EIDETIC_RETURN_IF_ERROR(images_->Add(update.added_images, update.image_vectors));
+  // A caption that stays is replaced in one step, so that no search misses it.
+  const absl::flat_hash_set<uint64_t> stays(update.added_captions.begin(), update.added_captions.end());
+  std::vector<uint64_t> gone;
   for (const storage::Ordinal ordinal : update.recaptioned) {
     const auto found = captions_of_.find(ordinal);
     if (found == captions_of_.end()) continue;
-    EIDETIC_RETURN_IF_ERROR(captions_->Remove(found->second).status());
+    for (const uint64_t id : found->second) {
+      if (!stays.contains(id)) gone.push_back(id);
+    }
     captions_of_.erase(found);
   }
+  EIDETIC_RETURN_IF_ERROR(captions_->Remove(gone).status());
   EIDETIC_RETURN_IF_ERROR(captions_->Add(update.added_captions, update.caption_vectors));
   for (const uint64_t id : update.added_captions) NoteCaption(id);
-  last_sequence_ = update.last_sequence;
+  last_sequence_.store(update.last_sequence, std::memory_order_release);
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::map<std::string, std::string>> LibraryIndexes::Serialize() const {
-  std::map<std::string, std::string> parts;
-  EIDETIC_ASSIGN_OR_RETURN(parts[kImagesPart], images_->Serialize());
-  EIDETIC_ASSIGN_OR_RETURN(parts[kCaptionsPart], captions_->Serialize());
+absl::Status LibraryIndexes::BuildGraphs(const std::function<bool(const VectorIndex&)>& wanted,
+                                         const GraphBuildOptions& options) {
+  for (VectorIndex* index : {images_.get(), captions_.get()}) {
+    if (wanted(*index)) EIDETIC_RETURN_IF_ERROR(index->BuildGraph(options));
+  }
+  return absl::OkStatus();
+}
+
+std::map<std::string, SnapshotPart> LibraryIndexes::Store() const {
+  std::map<std::string, SnapshotPart> parts;
+  for (auto& [suffix, part] : images_->Store()) parts[absl::StrCat(kImagesPart, suffix)] = std::move(part);
+  for (auto& [suffix, part] : captions_->Store())
+    parts[absl::StrCat(kCaptionsPart, suffix)] = std::move(part);
   return parts;
 }
 

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <filesystem>
-#include <system_error>
+#include <climits>
+#include <cmath>
+#include <map>
 #include <thread>
 #include <utility>
 
@@ -12,15 +13,18 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "proto/status_macros.h"
+#include "searcher/effort_tuning.h"
 #include "searcher/library_indexes.h"
+#include "searcher/published.h"
 #include "searcher/snapshot.h"
+#include "searcher/snapshot_fit.h"
 
 namespace eidetic::searcher {
 namespace {
 
 using storage::EventSeverity;
 
-// Changes taken in under one hold of the writer's lock.
+// Changes taken in at once.
 constexpr int kChangesAtOnce = 256;
 // The follower looks whether it should stop this often.
 constexpr absl::Duration kFollowerWakes = absl::Milliseconds(200);
@@ -32,6 +36,14 @@ constexpr size_t kFewestTombstones = 1'000;
 // An exact index becomes a graph a little above the size, so that one that sways
 // around it does not go to and fro.
 constexpr double kGraphHysteresis = 1.1;
+// Vectors outside the graph are taken in when they are this many, and this share
+// of all: until then they cost each search some 50 µs.
+constexpr size_t kFewestTail = 4'096;
+constexpr double kMostTail = 1.0 / 256;
+// A snapshot is written after a graph took vectors in when they are this share.
+constexpr double kWorthSaving = 0.1;
+// Captions whose texts are searched for to measure the effort that photos need.
+constexpr size_t kTuningQueries = 300;
 // Changes kept in the log for readers behind the snapshot.
 constexpr uint64_t kKeptChanges = 100'000;
 
@@ -81,24 +93,54 @@ class EmbeddedSearchEngine final : public SearchEngine {
   absl::StatusOr<ImageMatches> SearchImages(const QueryVector& query,
                                             const VectorSearchOptions& options) const override {
     ImageMatches matches;
-    EIDETIC_ASSIGN_OR_RETURN(matches.neighbors, Search(
-                                                    query, options,
-                                                    [](const LibraryIndexes& indexes) -> const VectorIndex& {
-                                                      return indexes.images();
-                                                    },
-                                                    matches.trace));
+    const std::shared_ptr<LibraryIndexes> indexes = indexes_.load();
+    if (indexes == nullptr) {
+      matches.trace.reason = kNoVectors;
+      return matches;
+    }
+    EIDETIC_RETURN_IF_ERROR(CheckModel(*indexes, query));
+    const VectorSearchOptions tuned = WithEffort(*indexes, options);
+    matches.trace = Trace(*indexes, indexes->images(), tuned);
+    EIDETIC_ASSIGN_OR_RETURN(matches.neighbors, indexes->images().Search(query.values(), tuned));
     return matches;
   }
 
   absl::StatusOr<CaptionMatches> SearchCaptions(const QueryVector& query,
                                                 const VectorSearchOptions& options) const override {
     CaptionMatches matches;
-    EIDETIC_ASSIGN_OR_RETURN(matches.neighbors, Search(
-                                                    query, options,
-                                                    [](const LibraryIndexes& indexes) -> const VectorIndex& {
-                                                      return indexes.captions();
-                                                    },
-                                                    matches.trace));
+    const std::shared_ptr<LibraryIndexes> indexes = indexes_.load();
+    if (indexes == nullptr) {
+      matches.trace.reason = kNoVectors;
+      return matches;
+    }
+    EIDETIC_RETURN_IF_ERROR(CheckModel(*indexes, query));
+    matches.trace = Trace(*indexes, indexes->captions(), options);
+    EIDETIC_ASSIGN_OR_RETURN(matches.neighbors, indexes->captions().Search(query.values(), options));
+    return matches;
+  }
+
+  absl::StatusOr<std::vector<ImageMatches>> SearchImagesBatch(
+      std::span<const QueryVector> queries, const VectorSearchOptions& options) const override {
+    std::vector<ImageMatches> matches(queries.size());
+    const std::shared_ptr<LibraryIndexes> indexes = indexes_.load();
+    if (indexes == nullptr) {
+      for (ImageMatches& one : matches) one.trace.reason = kNoVectors;
+      return matches;
+    }
+    std::vector<float> values;
+    for (const QueryVector& query : queries) {
+      EIDETIC_RETURN_IF_ERROR(CheckModel(*indexes, query));
+      if (query.values().size() != static_cast<size_t>(indexes->dimension())) {
+        return absl::InvalidArgumentError(absl::StrCat("the query has ", query.values().size(),
+                                                       " values, the index has dimension ",
+                                                       indexes->dimension()));
+      }
+      values.insert(values.end(), query.values().begin(), query.values().end());
+    }
+    const VectorSearchOptions tuned = WithEffort(*indexes, options);
+    const SearchTrace trace = Trace(*indexes, indexes->images(), tuned);
+    EIDETIC_ASSIGN_OR_RETURN(auto answers, indexes->images().SearchBatch(values, tuned));
+    for (size_t i = 0; i < matches.size(); ++i) matches[i] = {std::move(answers[i]), trace};
     return matches;
   }
 
@@ -112,22 +154,28 @@ class EmbeddedSearchEngine final : public SearchEngine {
     if (!library_->CheckWritable().ok()) return absl::OkStatus();
     const absl::MutexLock turn(&snapshot_mutex_);
     SnapshotInfo info;
+    std::shared_ptr<LibraryIndexes> indexes;
+    std::map<std::string, SnapshotPart> parts;
     IndexKind kind = IndexKind::kExact;
-    std::map<std::string, std::string> parts;
+    size_t vectors = 0;
     {
-      const absl::ReaderMutexLock lock(&mutex_);
-      if (indexes_ == nullptr || (saved_ && saved_sequence_ == indexes_->last_sequence() &&
-                                  saved_kind_ == indexes_->images().kind())) {
+      // What is stored and the number it is of belong together.
+      const absl::MutexLock lock(&catch_up_mutex_);
+      indexes = indexes_.load();
+      if (indexes == nullptr) return absl::OkStatus();
+      kind = indexes->images().kind();
+      if (saved_ && saved_sequence_ == indexes->last_sequence() && saved_kind_ == kind) {
         return absl::OkStatus();
       }
-      info = {.database_id = indexes_->database_id(),
-              .generation = indexes_->generation()->number(),
+      info = {.database_id = indexes->database_id(),
+              .generation = indexes->generation()->number(),
               .epoch = epoch_ + 1,
-              .last_sequence = indexes_->last_sequence(),
-              .dimension = static_cast<uint32_t>(indexes_->dimension()),
-              .model_fingerprint = indexes_->generation()->model_fingerprint()};
-      kind = indexes_->images().kind();
-      EIDETIC_ASSIGN_OR_RETURN(parts, indexes_->Serialize());
+              .last_sequence = indexes->last_sequence(),
+              .dimension = static_cast<uint32_t>(indexes->dimension()),
+              .model_fingerprint = indexes->generation()->model_fingerprint()};
+      if (const auto effort = indexes->image_effort(); effort != nullptr) info.image_effort = *effort;
+      vectors = indexes->images().size();
+      parts = indexes->Store();
     }
     // Also when writing fails: its manifest may be in place already, and the
     // files a manifest names are never written again.
@@ -143,6 +191,7 @@ class EmbeddedSearchEngine final : public SearchEngine {
     saved_ = true;
     saved_kind_ = kind;
     saved_sequence_ = info.last_sequence;
+    saved_vectors_ = vectors;
     snapshot_bytes_ = *bytes;
     if (info.last_sequence <= kKeptChanges) return absl::OkStatus();
     return library_->TrimChanges(info.last_sequence - kKeptChanges);
@@ -152,43 +201,56 @@ class EmbeddedSearchEngine final : public SearchEngine {
     SearchEngineStatus status;
     status.building = building_;
     status.snapshot_bytes = snapshot_bytes_;
-    const absl::ReaderMutexLock lock(&mutex_);
-    status.origin = origin_;
-    status.origin_detail = origin_detail_;
-    status.rejections = rejections_;
-    if (indexes_ == nullptr) return status;
-    status.kind = indexes_->images().kind();
-    status.vectors = indexes_->images().size();
-    status.tombstones = indexes_->images().tombstones();
-    status.caption_vectors = indexes_->captions().size();
-    status.last_sequence = indexes_->last_sequence();
+    {
+      const absl::MutexLock lock(&origin_mutex_);
+      status.origin = origin_;
+      status.origin_detail = origin_detail_;
+      status.rejections = rejections_;
+    }
+    const std::shared_ptr<LibraryIndexes> indexes = indexes_.load();
+    if (indexes == nullptr) return status;
+    status.kind = indexes->images().kind();
+    status.vectors = indexes->images().size();
+    status.tombstones = indexes->images().tombstones();
+    status.tail = indexes->images().tail();
+    status.caption_vectors = indexes->captions().size();
+    status.memory_bytes = indexes->images().memory_bytes() + indexes->captions().memory_bytes();
+    status.last_sequence = indexes->last_sequence();
     return status;
   }
 
  private:
-  template <typename Choose>
-  absl::StatusOr<std::vector<Neighbor>> Search(const QueryVector& query, const VectorSearchOptions& options,
-                                               Choose choose, SearchTrace& trace) const {
-    const absl::ReaderMutexLock lock(&mutex_);
-    if (indexes_ == nullptr) {
-      trace.reason = "the library holds no vectors yet";
-      return std::vector<Neighbor>();
-    }
-    const storage::Generation& generation = *indexes_->generation();
-    if (query.model_fingerprint() != generation.model_fingerprint()) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("the query is a vector of the model with fingerprint ", query.model_fingerprint(),
-                       ", the index holds vectors of \"", generation.record().model_name(),
-                       "\" (fingerprint ", generation.model_fingerprint(), "): they cannot be compared"));
-    }
-    const VectorIndex& index = choose(*indexes_);
-    trace.index_size = index.size() + index.tombstones();
+  static constexpr char kNoVectors[] = "the library holds no vectors yet";
+
+  static absl::Status CheckModel(const LibraryIndexes& indexes, const QueryVector& query) {
+    const storage::Generation& generation = *indexes.generation();
+    if (query.model_fingerprint() == generation.model_fingerprint()) return absl::OkStatus();
+    return absl::FailedPreconditionError(
+        absl::StrCat("the query is a vector of the model with fingerprint ", query.model_fingerprint(),
+                     ", the index holds vectors of \"", generation.record().model_name(), "\" (fingerprint ",
+                     generation.model_fingerprint(), "): they cannot be compared"));
+  }
+
+  // The effort that was measured for photos, where the caller names none.
+  static VectorSearchOptions WithEffort(const LibraryIndexes& indexes, VectorSearchOptions options) {
+    const std::shared_ptr<const EffortCurve> measured = indexes.image_effort();
+    if (options.ef_search > 0 || measured == nullptr || measured->points.empty()) return options;
+    options.ef_search = std::max(measured->EffortFor(kDefaultRecall),
+                                 static_cast<int>(std::min<size_t>(4 * options.limit, INT_MAX)));
+    return options;
+  }
+
+  SearchTrace Trace(const LibraryIndexes& indexes, const VectorIndex& index,
+                    const VectorSearchOptions& options) const {
+    SearchTrace trace;
+    // Before the search, which may see more.
+    trace.last_sequence = indexes.last_sequence();
     trace.live_size = index.size();
-    trace.last_sequence = indexes_->last_sequence();
+    trace.index_size = trace.live_size + index.tombstones();
     trace.kind = options.exact ? IndexKind::kExact : index.kind();
     if (trace.kind == IndexKind::kHnsw) {
       trace.ef_search = options.ef_search > 0 ? options.ef_search : DefaultEfSearch(options.limit);
-      trace.reason = absl::StrCat(index.size(), " vectors: the graph is faster than comparing all");
+      trace.reason = absl::StrCat(trace.live_size, " vectors: the graph is faster than comparing all");
     } else if (options.exact && index.kind() == IndexKind::kHnsw) {
       trace.reason = "exact search was asked for";
     } else if (building_) {
@@ -197,7 +259,7 @@ class EmbeddedSearchEngine final : public SearchEngine {
       trace.reason =
           absl::StrCat("fewer than ", options_.hnsw_from, " vectors: comparing all is fast and exact");
     }
-    return index.Search(query.values(), options);
+    return trace;
   }
 
   // A snapshot that is whole and fits the library, or all embeddings anew.
@@ -209,7 +271,7 @@ class EmbeddedSearchEngine final : public SearchEngine {
       return absl::OkStatus();
     }
     EIDETIC_RETURN_IF_ERROR(generation.status());
-    absl::StatusOr<std::unique_ptr<LibraryIndexes>> loaded = LoadSnapshot(*generation);
+    absl::StatusOr<std::shared_ptr<LibraryIndexes>> loaded = LoadSnapshot(*generation);
     if (loaded.ok()) {
       SetOrigin("snapshot", "");
       ReportEvent(options_.event_log, EventSeverity::kInfo, "snapshot_loaded",
@@ -224,106 +286,70 @@ class EmbeddedSearchEngine final : public SearchEngine {
                     {{"reason", RejectionReason(loaded.status())}, {"detail", lack_}});
       }
       const absl::Time start = absl::Now();
-      // Exact first: it is there at once; the graph is built while it serves.
-      loaded = LibraryIndexes::Build(*library_, *generation,
-                                     {.hnsw_from = 0, .progress = options_.progress, .cancelled = {}});
+      // Without a graph it is there at once; that is built while it serves.
+      loaded =
+          LibraryIndexes::Build(*library_, *generation, {.progress = options_.progress, .cancelled = {}});
       EIDETIC_RETURN_IF_ERROR(loaded.status());
       SetOrigin("rebuilt", lack_);
       ReportEvent(options_.event_log, EventSeverity::kInfo, "index_rebuilt",
                   {{"vectors", (*loaded)->images().size()}, {"seconds", absl::Now() - start}});
     }
-    const absl::MutexLock lock(&mutex_);
-    indexes_ = *std::move(loaded);
+    indexes_.store(*std::move(loaded));
     return absl::OkStatus();
   }
 
-  absl::StatusOr<std::unique_ptr<LibraryIndexes>> LoadSnapshot(
+  absl::StatusOr<std::shared_ptr<LibraryIndexes>> LoadSnapshot(
       const std::shared_ptr<const storage::Generation>& generation) {
-    auto loaded = [&]() -> absl::StatusOr<std::unique_ptr<LibraryIndexes>> {
-      EIDETIC_ASSIGN_OR_RETURN(const Snapshot snapshot, ReadSnapshot(folder_, files_));
-      const SnapshotInfo& info = snapshot.info;
+    auto loaded = [&]() -> absl::StatusOr<std::shared_ptr<LibraryIndexes>> {
+      EIDETIC_ASSIGN_OR_RETURN(Snapshot snapshot,
+                               ReadSnapshot(folder_, files_, options_.vectors_on_disk ? kVectorsSuffix : ""));
+      const SnapshotInfo info = snapshot.info;
       epoch_ = info.epoch;
-      if (info.database_id != library_->database_id()) {
-        return absl::FailedPreconditionError("the snapshot is of another database");
-      }
-      EIDETIC_RETURN_IF_ERROR(CheckGeneration(info.generation, generation->number()));
-      if (info.model_fingerprint != generation->model_fingerprint() ||
-          info.dimension != generation->dimension()) {
-        return absl::FailedPreconditionError("the snapshot is of another model");
-      }
-      EIDETIC_ASSIGN_OR_RETURN(const storage::v1::GenerationRecord active, library_->ActiveGeneration());
-      if (active.number() != generation->number()) {
-        return absl::NotFoundError("the snapshot is of a generation that is not in use");
-      }
-      if (info.last_sequence > library_->last_sequence()) {
-        // It was made from what was durable: the database is what is wrong.
-        lost_ = absl::DataLossError(absl::StrCat(
-            "the database of ", library_->directory(), " has lost changes ", library_->last_sequence() + 1,
-            " to ", info.last_sequence, ", which the snapshot of its index holds; restore a backup, or save ",
-            "what can be saved: eidetic verify --repair --library ", library_->directory()));
-        return lost_;
-      }
+      EIDETIC_RETURN_IF_ERROR(CheckSnapshotFits(info, *library_, *generation));
+      lost_ = CheckNothingLost(info, *library_);
+      EIDETIC_RETURN_IF_ERROR(lost_);
       EIDETIC_RETURN_IF_ERROR(library_->ReadChanges(info.last_sequence, 1).status());
-      EIDETIC_ASSIGN_OR_RETURN(auto indexes, LibraryIndexes::Parse(snapshot, generation));
-      snapshot_bytes_ = snapshot.total_bytes;
+      const uint64_t bytes = snapshot.total_bytes;
+      EIDETIC_ASSIGN_OR_RETURN(auto indexes, LibraryIndexes::Load(std::move(snapshot), generation));
+      snapshot_bytes_ = bytes;
       saved_ = true;
       saved_sequence_ = info.last_sequence;
       saved_kind_ = indexes->images().kind();
+      saved_vectors_ = indexes->images().size();
       return indexes;
     }();
     if (!loaded.ok()) NoteRejection(loaded.status());
     return loaded;
   }
 
-  // A snapshot of another of the library's generations is no damage: the library
-  // moved from one model to another.
-  absl::Status CheckGeneration(uint64_t of_snapshot, uint64_t wanted) const {
-    if (of_snapshot == wanted) return absl::OkStatus();
-    EIDETIC_ASSIGN_OR_RETURN(const auto generations, library_->ListGenerations());
-    const bool known =
-        (of_snapshot > 0 && of_snapshot < wanted) ||
-        std::any_of(generations.begin(), generations.end(), [&](const storage::GenerationStatus& status) {
-          return status.record.number() == of_snapshot;
-        });
-    return known ? absl::NotFoundError("the snapshot is of another generation")
-                 : absl::DataLossError("the snapshot is of a generation that the library does not have");
-  }
-
   // None, or one from before the change log begins, is no damage.
   void NoteRejection(const absl::Status& reason) {
     lack_ = std::string(reason.message());
     if (absl::IsNotFound(reason) || absl::IsOutOfRange(reason)) return;
-    const absl::MutexLock lock(&mutex_);
+    const absl::MutexLock lock(&origin_mutex_);
     ++rejections_.count;
     rejections_.last_reason = lack_;
     rejections_.last_time = absl::Now();
   }
 
   void SetOrigin(const std::string& origin, const std::string& detail) {
-    const absl::MutexLock lock(&mutex_);
+    const absl::MutexLock lock(&origin_mutex_);
     origin_ = origin;
     origin_detail_ = detail;
+  }
+
+  std::string Origin() const {
+    const absl::MutexLock lock(&origin_mutex_);
+    return origin_;
   }
 
   absl::Status CatchUpLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(catch_up_mutex_) {
     uint64_t goal = library_->last_sequence();
     while (true) {
-      uint64_t have = 0;
-      std::shared_ptr<const storage::Generation> generation;
-      bool standby = false;
-      std::vector<storage::Ordinal> lacked;
-      {
-        const absl::ReaderMutexLock lock(&mutex_);
-        if (indexes_ != nullptr) {
-          have = indexes_->last_sequence();
-          generation = indexes_->generation();
-          standby = indexes_->standby();
-          lacked = indexes_->lacked();
-        }
-      }
-      if (generation != nullptr && have >= goal) return absl::OkStatus();
+      const std::shared_ptr<LibraryIndexes> indexes = indexes_.load();
+      if (indexes != nullptr && indexes->last_sequence() >= goal) return absl::OkStatus();
       const absl::StatusOr<std::shared_ptr<const storage::Generation>> active = library_->OpenGeneration(0);
-      if (generation == nullptr) {
+      if (indexes == nullptr) {
         // The first embedding of a library.
         if (absl::IsNotFound(active.status())) return absl::OkStatus();
         EIDETIC_RETURN_IF_ERROR(active.status());
@@ -331,12 +357,15 @@ class EmbeddedSearchEngine final : public SearchEngine {
         continue;
       }
       EIDETIC_RETURN_IF_ERROR(active.status());
+      const std::shared_ptr<const storage::Generation>& generation = indexes->generation();
+      const bool standby = indexes->standby();
       if (standby) {
         if ((*active)->number() != generation->number()) return absl::OkStatus();
         // Not before the switch, wherever that is.
         goal = library_->last_sequence();
       }
-      absl::StatusOr<std::vector<storage::Change>> changes = library_->ReadChanges(have, kChangesAtOnce);
+      absl::StatusOr<std::vector<storage::Change>> changes =
+          library_->ReadChanges(indexes->last_sequence(), kChangesAtOnce);
       if (absl::IsOutOfRange(changes.status())) {
         // A log that was cut.
         EIDETIC_RETURN_IF_ERROR(BuildAnew(generation));
@@ -346,11 +375,11 @@ class EmbeddedSearchEngine final : public SearchEngine {
       const uint64_t switched = standby ? 0 : CutAtSwitch(*changes);
       if (!changes->empty()) {
         const bool activates = standby && changes->back().sequence >= goal;
-        if (!activates) lacked.clear();
+        std::span<const storage::Ordinal> lacked;
+        if (activates) lacked = indexes->lacked();
         EIDETIC_ASSIGN_OR_RETURN(const IndexUpdate update, PrepareUpdate(*generation, *changes, lacked));
-        const absl::MutexLock lock(&mutex_);
-        EIDETIC_RETURN_IF_ERROR(indexes_->Apply(update));
-        if (activates) indexes_->Activate();
+        EIDETIC_RETURN_IF_ERROR(indexes->Apply(update));
+        if (activates) indexes->Activate();
       } else if (switched == 0) {
         return absl::OkStatus();
       }
@@ -381,21 +410,17 @@ class EmbeddedSearchEngine final : public SearchEngine {
                                                       ", this index is of an earlier one"));
   }
 
-  absl::Status BuildAnew(std::shared_ptr<const storage::Generation> generation) {
-    EIDETIC_ASSIGN_OR_RETURN(auto built,
-                             LibraryIndexes::Build(*library_, std::move(generation), {.hnsw_from = 0}));
-    const absl::MutexLock lock(&mutex_);
-    indexes_ = std::move(built);
+  absl::Status BuildAnew(std::shared_ptr<const storage::Generation> generation)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(catch_up_mutex_) {
+    EIDETIC_ASSIGN_OR_RETURN(auto built, LibraryIndexes::Build(*library_, std::move(generation), {}));
+    indexes_.store(std::move(built));
     return absl::OkStatus();
   }
 
   void Follow() {
     while (!stop_) {
-      uint64_t have = 0;
-      {
-        const absl::ReaderMutexLock lock(&mutex_);
-        if (indexes_ != nullptr) have = indexes_->last_sequence();
-      }
+      const std::shared_ptr<LibraryIndexes> indexes = indexes_.load();
+      const uint64_t have = indexes != nullptr ? indexes->last_sequence() : 0;
       if (library_->WaitForChange(have, absl::Now() + kFollowerWakes) <= have) continue;
       if (const absl::Status status = CatchUp(); !status.ok()) {
         // Told by status(); tried again, since a full disk or a busy moment passes.
@@ -410,31 +435,36 @@ class EmbeddedSearchEngine final : public SearchEngine {
     }
   }
 
-  // Whether the indexes should be built anew: grown into a graph, or rid of
-  // tombstones.
-  bool NeedsBuild() const {
-    const absl::ReaderMutexLock lock(&mutex_);
-    if (indexes_ == nullptr) return false;
-    const auto needs = [this](const VectorIndex& index) {
-      const double threshold =
-          static_cast<double>(options_.hnsw_from) * (origin_ == "rebuilt" ? 1 : kGraphHysteresis);
-      const bool grown = index.kind() == IndexKind::kExact && options_.hnsw_from > 0 &&
-                         static_cast<double>(index.size()) >= threshold;
-      const bool worn = index.tombstones() >= kFewestTombstones &&
-                        static_cast<double>(index.tombstones()) >
-                            kMostTombstones * static_cast<double>(index.size() + index.tombstones());
-      return grown || worn;
-    };
-    return needs(indexes_->images()) || needs(indexes_->captions());
+  // Vectors outside the graph that should be in one.
+  bool NeedsGraph(const VectorIndex& index, double hysteresis) const {
+    if (options_.hnsw_from == 0) return false;
+    const auto size = static_cast<double>(index.size());
+    if (index.kind() == IndexKind::kExact) {
+      return size >= static_cast<double>(options_.hnsw_from) * hysteresis;
+    }
+    return index.tail() >= kFewestTail && static_cast<double>(index.tail()) >= kMostTail * size;
   }
 
-  // Called by Start and then by the follower alone.
+  // Too many tombstones.
+  static bool IsWorn(const VectorIndex& index) {
+    return index.tombstones() >= kFewestTombstones &&
+           static_cast<double>(index.tombstones()) >
+               kMostTombstones * static_cast<double>(index.size() + index.tombstones());
+  }
+
+  // Called by StartFollowing and then by the follower alone.
   void StartBuilderIfNeeded() {
-    if (building_ || !NeedsBuild()) return;
+    const std::shared_ptr<LibraryIndexes> indexes = indexes_.load();
+    if (building_ || indexes == nullptr) return;
+    const double hysteresis = Origin() == "rebuilt" ? 1 : kGraphHysteresis;
+    const bool worn = IsWorn(indexes->images()) || IsWorn(indexes->captions());
+    if (!worn && !NeedsGraph(indexes->images(), hysteresis) && !NeedsGraph(indexes->captions(), hysteresis)) {
+      return;
+    }
     if (builder_.joinable()) builder_.join();
     building_ = true;
-    builder_ = std::thread([this] {
-      const absl::Status status = Rebuild();
+    builder_ = std::thread([this, indexes, worn, hysteresis] {
+      const absl::Status status = worn ? Rebuild(indexes->generation()) : Merge(*indexes, hysteresis);
       building_ = false;
       if (!status.ok() && !absl::IsCancelled(status)) {
         SetOrigin("behind", std::string(status.message()));
@@ -448,34 +478,87 @@ class EmbeddedSearchEngine final : public SearchEngine {
                 {{"code", absl::StatusCodeToString(status.code())}, {"detail", status.message()}});
   }
 
-  // Beside the indexes that serve; readers see a swap of pointers.
-  absl::Status Rebuild() {
-    std::shared_ptr<const storage::Generation> generation;
-    {
-      const absl::ReaderMutexLock lock(&mutex_);
-      generation = indexes_->generation();
+  // Into the graph of the indexes that serve, beside searches and changes.
+  absl::Status Merge(LibraryIndexes& indexes, double hysteresis) {
+    EIDETIC_RETURN_IF_ERROR(BuildGraphs(indexes, hysteresis));
+    const auto now = static_cast<double>(indexes.images().size());
+    const bool worth = saved_kind_ != indexes.images().kind() ||
+                       std::abs(now - static_cast<double>(saved_vectors_)) > kWorthSaving * now;
+    return worth ? SaveAndSettle(indexes.generation()) : absl::OkStatus();
+  }
+
+  // All embeddings anew, without tombstones, beside the indexes that serve.
+  absl::Status Rebuild(const std::shared_ptr<const storage::Generation>& generation) {
+    EIDETIC_ASSIGN_OR_RETURN(
+        const std::shared_ptr<LibraryIndexes> built,
+        LibraryIndexes::Build(*library_, generation,
+                              {.progress = options_.progress, .cancelled = [this] { return stop_.load(); }}));
+    if (built->standby()) return MovedOn();
+    EIDETIC_RETURN_IF_ERROR(BuildGraphs(*built, /*hysteresis=*/1));
+    EIDETIC_RETURN_IF_ERROR(Swap(built));
+    return SaveAndSettle(generation);
+  }
+
+  absl::Status BuildGraphs(LibraryIndexes& indexes, double hysteresis) {
+    EIDETIC_RETURN_IF_ERROR(indexes.BuildGraphs(
+        [this, hysteresis](const VectorIndex& index) { return NeedsGraph(index, hysteresis); },
+        {.low_priority = true, .progress = options_.progress, .cancelled = [this] { return stop_.load(); }}));
+    return indexes.image_effort() == nullptr ? MeasureImageEffort(indexes) : absl::OkStatus();
+  }
+
+  // By the captions' texts. Too few: the default effort stays.
+  absl::Status MeasureImageEffort(LibraryIndexes& indexes) {
+    const size_t captions = indexes.captions().size();
+    if (indexes.images().kind() != IndexKind::kHnsw || captions < kFewestTuningQueries)
+      return absl::OkStatus();
+    const size_t step = std::max<size_t>(1, captions / kTuningQueries);
+    std::vector<float> queries;
+    size_t seen = 0;
+    EIDETIC_RETURN_IF_ERROR(indexes.generation()->NewView()->ForEachCaptionEmbedding(
+        [&](storage::CaptionId, std::span<const float> vector) {
+          if (seen++ % step == 0) queries.insert(queries.end(), vector.begin(), vector.end());
+          return stop_ ? absl::CancelledError("stopped") : absl::OkStatus();
+        }));
+    EIDETIC_ASSIGN_OR_RETURN(
+        EffortCurve curve,
+        MeasureEffort(indexes.images(), queries, {.cancelled = [this] { return stop_.load(); }}));
+    indexes.set_image_effort(std::move(curve));
+    return absl::OkStatus();
+  }
+
+  // Takes the newest changes into `indexes` and puts them in the place of those
+  // that serve; readers see a swap of pointers.
+  absl::Status Swap(const std::shared_ptr<LibraryIndexes>& indexes) {
+    const absl::MutexLock turn(&catch_up_mutex_);
+    while (indexes->last_sequence() < library_->last_sequence()) {
+      if (stop_) return absl::CancelledError("stopped");
+      EIDETIC_ASSIGN_OR_RETURN(auto changes, library_->ReadChanges(indexes->last_sequence(), kChangesAtOnce));
+      if (changes.empty()) break;
+      if (CutAtSwitch(changes) != 0) return MovedOn();
+      EIDETIC_ASSIGN_OR_RETURN(const IndexUpdate update, PrepareUpdate(*indexes->generation(), changes, {}));
+      EIDETIC_RETURN_IF_ERROR(indexes->Apply(update));
     }
-    EIDETIC_ASSIGN_OR_RETURN(std::unique_ptr<LibraryIndexes> built,
-                             LibraryIndexes::Build(*library_, generation,
-                                                   {.hnsw_from = options_.hnsw_from,
-                                                    .progress = options_.progress,
-                                                    .cancelled = [this] { return stop_.load(); }}));
-    const absl::Status superseded = absl::CancelledError("the library has moved to another generation");
-    if (built->standby()) return superseded;
+    indexes_.store(indexes);
+    return absl::OkStatus();
+  }
+
+  static absl::Status MovedOn() {
+    return absl::CancelledError("the library has moved to another generation");
+  }
+
+  // With vectors on disk: those that were in memory while the graph was built
+  // are left to the file they are in now.
+  absl::Status SaveAndSettle(const std::shared_ptr<const storage::Generation>& generation) {
+    EIDETIC_RETURN_IF_ERROR(SaveSnapshot());
+    if (!options_.vectors_on_disk || !library_->CheckWritable().ok()) return absl::OkStatus();
+    absl::StatusOr<std::shared_ptr<LibraryIndexes>> loaded;
     {
-      const absl::MutexLock turn(&catch_up_mutex_);
-      while (built->last_sequence() < library_->last_sequence()) {
-        if (stop_) return absl::CancelledError("stopped");
-        EIDETIC_ASSIGN_OR_RETURN(auto changes, library_->ReadChanges(built->last_sequence(), kChangesAtOnce));
-        if (changes.empty()) break;
-        if (CutAtSwitch(changes) != 0) return superseded;
-        EIDETIC_ASSIGN_OR_RETURN(const IndexUpdate update, PrepareUpdate(*generation, changes, {}));
-        EIDETIC_RETURN_IF_ERROR(built->Apply(update));
-      }
-      const absl::MutexLock lock(&mutex_);
-      indexes_.swap(built);
+      const absl::MutexLock turn(&snapshot_mutex_);
+      loaded = LoadSnapshot(generation);
     }
-    return SaveSnapshot();
+    if (absl::IsNotFound(loaded.status())) return MovedOn();
+    EIDETIC_RETURN_IF_ERROR(loaded.status());
+    return Swap(*loaded);
   }
 
   storage::Library* const library_;
@@ -483,25 +566,28 @@ class EmbeddedSearchEngine final : public SearchEngine {
   storage::FileSystem& files_;
   const std::string folder_;
 
-  // One thread takes changes in at a time.
-  absl::Mutex catch_up_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   // One snapshot is written at a time.
-  absl::Mutex snapshot_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
+  absl::Mutex snapshot_mutex_ ABSL_ACQUIRED_BEFORE(catch_up_mutex_);
   uint64_t epoch_ = 0;
   bool saved_ = false;
   uint64_t saved_sequence_ = 0;
-  IndexKind saved_kind_ = IndexKind::kExact;
+  std::atomic<IndexKind> saved_kind_ = IndexKind::kExact;
+  std::atomic<size_t> saved_vectors_ = 0;
 
-  // Readers share it during a search; writers hold it for one short batch.
-  mutable absl::Mutex mutex_;
-  std::unique_ptr<LibraryIndexes> indexes_ ABSL_GUARDED_BY(mutex_);
-  std::string origin_ ABSL_GUARDED_BY(mutex_);
-  std::string origin_detail_ ABSL_GUARDED_BY(mutex_);
-  SnapshotRejections rejections_ ABSL_GUARDED_BY(mutex_);
+  // One thread takes changes in at a time.
+  absl::Mutex catch_up_mutex_;
+  // What searches use; stored under catch_up_mutex_, loaded by anyone.
+  Published<LibraryIndexes> indexes_;
+
+  mutable absl::Mutex origin_mutex_;
+  std::string origin_ ABSL_GUARDED_BY(origin_mutex_);
+  std::string origin_detail_ ABSL_GUARDED_BY(origin_mutex_);
+  SnapshotRejections rejections_ ABSL_GUARDED_BY(origin_mutex_);
 
   std::string lack_;
   // Damage of the library that its snapshot proves.
   absl::Status lost_;
+
   std::atomic<uint64_t> snapshot_bytes_ = 0;
   std::atomic<bool> building_ = false;
   std::atomic<bool> stop_ = false;

@@ -4,7 +4,7 @@
 // missing or doubtful. When the library moves on to another generation the engine
 // stays as of that moment, and its owner puts one of the new generation in its
 // place. Owned by the process that holds the library; the Library must outlive
-// it. Every method may be called from any thread.
+// it. Every method may be called from any thread; searches wait for nobody.
 //
 //   ASSIGN_OR_RETURN(auto engine, SearchEngine::Open(library, {}));
 //   ASSIGN_OR_RETURN(auto found, engine->SearchImages(query, {.limit = 10}));
@@ -41,6 +41,9 @@ struct SearchEngineOptions {
   // A background thread takes in changes as they are committed. Off: CatchUp is
   // called by hand, until StartFollowing.
   bool follow_changes = true;
+  // Float vectors stay in the snapshot's file and are read for the best candidates
+  // of a search; memory holds codes and links.
+  bool vectors_on_disk = false;
   // Progress of a rebuild: vectors done, vectors in all.
   std::function<void(uint64_t done, uint64_t total)> progress;
   // Where snapshots are written and read; must outlive the engine. Null: the real
@@ -83,6 +86,10 @@ struct SearchEngineStatus {
   bool building = false;
   size_t vectors = 0;
   size_t tombstones = 0;
+  // Vectors that are compared one by one until the graph takes them in.
+  size_t tail = 0;
+  // Held by both indexes.
+  size_t memory_bytes = 0;
   size_t caption_vectors = 0;
   uint64_t last_sequence = 0;
   uint64_t snapshot_bytes = 0;
@@ -109,6 +116,10 @@ class SearchEngine {
                                                     const VectorSearchOptions& options) const = 0;
   virtual absl::StatusOr<CaptionMatches> SearchCaptions(const QueryVector& query,
                                                         const VectorSearchOptions& options) const = 0;
+  // One answer for each of `queries`, all of one state. What compares with all
+  // vectors (`exact`, small libraries) does it for all queries in one pass.
+  virtual absl::StatusOr<std::vector<ImageMatches>> SearchImagesBatch(
+      std::span<const QueryVector> queries, const VectorSearchOptions& options) const = 0;
 
   // Takes in all changes committed before the call. kFailedPrecondition: the
   // library has moved to another generation.

@@ -28,18 +28,19 @@ class SnapshotVectors final : public storage::VectorSource {
   uint32_t dimension() const override { return info_.dimension; }
   uint64_t last_sequence() const override { return info_.last_sequence; }
   std::optional<std::vector<float>> Image(storage::Ordinal ordinal) const override {
-    return indexes_->images().Vector(ordinal);
+    return Find(indexes_->images(), ordinal);
   }
   std::optional<std::vector<float>> Caption(storage::CaptionId id) const override {
-    return indexes_->captions().Vector(id);
+    return Find(indexes_->captions(), id);
   }
 
  private:
-  SnapshotVectors(SnapshotInfo info, std::unique_ptr<LibraryIndexes> indexes)
+  SnapshotVectors(SnapshotInfo info, std::shared_ptr<const LibraryIndexes> indexes)
       : info_(std::move(info)), indexes_(std::move(indexes)) {}
+  static std::optional<std::vector<float>> Find(const VectorIndex& index, uint64_t id);
 
   const SnapshotInfo info_;
-  const std::unique_ptr<LibraryIndexes> indexes_;
+  const std::shared_ptr<const LibraryIndexes> indexes_;
 };
 
 }  // namespace eidetic::searcher

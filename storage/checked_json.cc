@@ -7,10 +7,31 @@
 
 namespace eidetic::storage {
 
-std::string ContentChecksum(absl::string_view bytes) {
-  const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
+namespace {
+
+std::string Hexadecimal(const XXH128_hash_t& hash) {
   return absl::StrFormat("%016x%016x", hash.high64, hash.low64);
 }
+
+}  // namespace
+
+std::string ContentChecksum(absl::string_view bytes) {
+  return Hexadecimal(XXH3_128bits(bytes.data(), bytes.size()));
+}
+
+struct RunningChecksum::State {
+  XXH3_state_t* const hash = XXH3_createState();
+  ~State() { XXH3_freeState(hash); }
+};
+
+RunningChecksum::RunningChecksum() : state_(std::make_unique<State>()) { XXH3_128bits_reset(state_->hash); }
+RunningChecksum::~RunningChecksum() = default;
+
+void RunningChecksum::Update(absl::string_view bytes) {
+  XXH3_128bits_update(state_->hash, bytes.data(), bytes.size());
+}
+
+std::string RunningChecksum::Digest() const { return Hexadecimal(XXH3_128bits_digest(state_->hash)); }
 
 std::string EncodeCheckedJson(const nlohmann::json& json) {
   const std::string line = json.dump();

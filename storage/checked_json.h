@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -18,6 +19,22 @@ namespace eidetic::storage {
 
 // XXH3-128 as 32 hexadecimal digits, high half first.
 std::string ContentChecksum(absl::string_view bytes);
+
+// The same of bytes that come piece by piece. Belongs to one thread.
+class RunningChecksum {
+ public:
+  RunningChecksum();
+  ~RunningChecksum();
+  RunningChecksum(const RunningChecksum&) = delete;
+  RunningChecksum& operator=(const RunningChecksum&) = delete;
+
+  void Update(absl::string_view bytes);
+  std::string Digest() const;
+
+ private:
+  struct State;
+  const std::unique_ptr<State> state_;
+};
 
 std::string EncodeCheckedJson(const nlohmann::json& json);
 // An object. kDataLoss otherwise; `path` is for the message.

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
@@ -44,6 +45,52 @@ class PosixWritableFile final : public WritableFile {
   const std::string path_;
 };
 
+class PosixReadableFile final : public ReadableFile {
+ public:
+  PosixReadableFile(int file, uint64_t size, std::string path)
+      : file_(file), size_(size), path_(std::move(path)) {}
+  ~PosixReadableFile() override { close(file_); }
+  PosixReadableFile(const PosixReadableFile&) = delete;
+  PosixReadableFile& operator=(const PosixReadableFile&) = delete;
+
+  uint64_t size() const override { return size_; }
+  absl::Status ReadAt(uint64_t offset, std::span<uint8_t> out) const override {
+    while (!out.empty()) {
+      const ssize_t got = pread(file_, out.data(), out.size(), static_cast<off_t>(offset));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return absl::ErrnoToStatus(errno, path_);
+      if (got == 0) return absl::DataLossError(absl::StrCat(path_, " became shorter while it was read"));
+      out = out.subspan(static_cast<size_t>(got));
+      offset += static_cast<uint64_t>(got);
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  const int file_;
+  const uint64_t size_;
+  const std::string path_;
+};
+
+// What ReadFile gave.
+class ReadFileInMemory final : public ReadableFile {
+ public:
+  ReadFileInMemory(std::string bytes, std::string path) : bytes_(std::move(bytes)), path_(std::move(path)) {}
+
+  uint64_t size() const override { return bytes_.size(); }
+  absl::Status ReadAt(uint64_t offset, std::span<uint8_t> out) const override {
+    if (offset > bytes_.size() || out.size() > bytes_.size() - offset) {
+      return absl::DataLossError(absl::StrCat(path_, " ends before byte ", offset + out.size()));
+    }
+    std::copy_n(bytes_.begin() + static_cast<std::ptrdiff_t>(offset), out.size(), out.begin());
+    return absl::OkStatus();
+  }
+
+ private:
+  const std::string bytes_;
+  const std::string path_;
+};
+
 class PosixFileSystemImpl final : public FileSystem {
  public:
   absl::StatusOr<std::unique_ptr<WritableFile>> NewWritableFile(const std::string& path) override {
@@ -54,26 +101,28 @@ class PosixFileSystemImpl final : public FileSystem {
 
   absl::StatusOr<std::string> ReadFile(const std::string& path, uint64_t min_bytes,
                                        uint64_t max_bytes) override {
+    EIDETIC_ASSIGN_OR_RETURN(const auto file, OpenReadableFile(path, min_bytes, max_bytes));
+    std::string bytes(file->size(), '\0');
+    EIDETIC_RETURN_IF_ERROR(file->ReadAt(0, {reinterpret_cast<uint8_t*>(bytes.data()), bytes.size()}));
+    return bytes;
+  }
+
+  absl::StatusOr<std::unique_ptr<ReadableFile>> OpenReadableFile(const std::string& path, uint64_t min_bytes,
+                                                                 uint64_t max_bytes) override {
     const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
     if (file < 0) return absl::ErrnoToStatus(errno, path);
-    const absl::Cleanup close_file = [file] { close(file); };
     struct stat info {};
-    if (fstat(file, &info) != 0) return absl::ErrnoToStatus(errno, path);
+    if (fstat(file, &info) != 0) {
+      const absl::Status failed = absl::ErrnoToStatus(errno, path);
+      close(file);
+      return failed;
+    }
+    auto opened = std::make_unique<PosixReadableFile>(file, static_cast<uint64_t>(info.st_size), path);
     if (!S_ISREG(info.st_mode)) return absl::DataLossError(absl::StrCat(path, " is not a regular file"));
-    const auto size = static_cast<uint64_t>(info.st_size);
-    if (size < min_bytes || size > max_bytes) {
-      return absl::DataLossError(absl::StrCat(path, " has ", size, " bytes, not ", max_bytes));
+    if (opened->size() < min_bytes || opened->size() > max_bytes) {
+      return absl::DataLossError(absl::StrCat(path, " has ", opened->size(), " bytes, not ", max_bytes));
     }
-    std::string bytes(size, '\0');
-    size_t done = 0;
-    while (done < bytes.size()) {
-      const ssize_t got = read(file, bytes.data() + done, bytes.size() - done);
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return absl::ErrnoToStatus(errno, path);
-      if (got == 0) return absl::DataLossError(absl::StrCat(path, " became shorter while it was read"));
-      done += static_cast<size_t>(got);
-    }
-    return bytes;
+    return opened;
   }
 
   absl::Status Rename(const std::string& from, const std::string& to) override {
@@ -124,14 +173,26 @@ FileSystem& PosixFileSystem() {
   return files;
 }
 
+absl::StatusOr<std::unique_ptr<ReadableFile>> FileSystem::OpenReadableFile(const std::string& path,
+                                                                           uint64_t min_bytes,
+                                                                           uint64_t max_bytes) {
+  EIDETIC_ASSIGN_OR_RETURN(std::string bytes, ReadFile(path, min_bytes, max_bytes));
+  return std::make_unique<ReadFileInMemory>(std::move(bytes), path);
+}
+
 absl::Status WriteFileDurably(FileSystem& files, const std::string& path, absl::string_view bytes) {
+  return WriteFileDurably(files, path, [bytes](WritableFile& file) { return file.Append(bytes); });
+}
+
+absl::Status WriteFileDurably(FileSystem& files, const std::string& path,
+                              const std::function<absl::Status(WritableFile&)>& write) {
   const std::string temporary = absl::StrCat(path, ".tmp");
   if (files.IsDirectory(path)) EIDETIC_RETURN_IF_ERROR(files.RemoveAll(path));
   // Opening what else may lie there could block (a pipe) or write elsewhere (a link).
   EIDETIC_RETURN_IF_ERROR(files.RemoveAll(temporary));
   {
     EIDETIC_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file, files.NewWritableFile(temporary));
-    EIDETIC_RETURN_IF_ERROR(file->Append(bytes));
+    EIDETIC_RETURN_IF_ERROR(write(*file));
     EIDETIC_RETURN_IF_ERROR(file->Sync());
   }
   EIDETIC_RETURN_IF_ERROR(files.Rename(temporary, path));

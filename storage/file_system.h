@@ -10,7 +10,9 @@
 #define EIDETIC_STORAGE_FILE_SYSTEM_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,6 +30,16 @@ class WritableFile {
   virtual absl::Status Sync() = 0;
 };
 
+// Stays readable as it was opened, also after it was removed or replaced.
+// ReadAt may be called from many threads at once.
+class ReadableFile {
+ public:
+  virtual ~ReadableFile() = default;
+  virtual uint64_t size() const = 0;
+  // Fills `out`. kDataLoss: the file ends before.
+  virtual absl::Status ReadAt(uint64_t offset, std::span<uint8_t> out) const = 0;
+};
+
 // Errors: kNotFound, kPermissionDenied, kResourceExhausted (disk full), … as
 // absl::ErrnoToStatus gives them; messages name the path.
 class FileSystem {
@@ -40,6 +52,11 @@ class FileSystem {
   // longer than `max_bytes`; found out before memory is taken.
   virtual absl::StatusOr<std::string> ReadFile(const std::string& path, uint64_t min_bytes,
                                                uint64_t max_bytes) = 0;
+  // For a file that is too large for ReadFile, or read in part; same errors. As it
+  // comes here, ReadFile gives the bytes.
+  virtual absl::StatusOr<std::unique_ptr<ReadableFile>> OpenReadableFile(const std::string& path,
+                                                                         uint64_t min_bytes,
+                                                                         uint64_t max_bytes);
   // Atomic; a file at `to` is replaced.
   virtual absl::Status Rename(const std::string& from, const std::string& to) = 0;
   // Its parent must be there. kAlreadyExists.
@@ -60,6 +77,9 @@ FileSystem& PosixFileSystem();
 // written to `path`.tmp, synced, renamed, directory synced. A directory of that
 // name is removed first.
 absl::Status WriteFileDurably(FileSystem& files, const std::string& path, absl::string_view bytes);
+// The same, of what `write` appends; its error is returned, and `path` stays.
+absl::Status WriteFileDurably(FileSystem& files, const std::string& path,
+                              const std::function<absl::Status(WritableFile&)>& write);
 
 // Makes `path` and what is missing above it, durably.
 absl::Status CreateDirectoriesDurably(FileSystem& files, const std::string& path);

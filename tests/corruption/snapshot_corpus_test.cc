@@ -33,8 +33,17 @@ constexpr uint64_t kStep = 64 << 10;
 constexpr size_t kHnswFrom = 2'000;
 // Changes in the older snapshot, and in the newer.
 constexpr uint64_t kOlderChanges = 3'400;
+// What a snapshot of the library holds.
+const std::vector<std::string> kParts = {"images",   "images-codes",   "images-vectors",  "images-graph",
+                                         "captions", "captions-codes", "captions-vectors"};
 
-searcher::SearchEngineOptions EngineOptions() { return {.hnsw_from = kHnswFrom, .follow_changes = false}; }
+// Every other case with vectors left on disk: which, its description tells, so that
+// a case run alone is the same.
+searcher::SearchEngineOptions EngineOptions(const DamageCase& damage) {
+  return {.hnsw_from = kHnswFrom,
+          .follow_changes = false,
+          .vectors_on_disk = std::hash<std::string>()(damage.description) % 2 == 1};
+}
 
 std::string Checksum(const std::string& bytes) {
   const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
@@ -119,7 +128,7 @@ class Worker final : public CorpusWorker {
     damage.damage(index_);
     CaseResult result;
     {
-      const auto engine = searcher::SearchEngine::Open(library_.get(), EngineOptions());
+      const auto engine = searcher::SearchEngine::Open(library_.get(), EngineOptions(damage));
       // A forged number: the database is blamed, and nothing is served.
       if (absl::IsDataLoss(engine.status()) &&
           absl::StrContains(engine.status().message(), "has lost changes")) {
@@ -140,7 +149,7 @@ class Worker final : public CorpusWorker {
         return {Verdict::kWrong, absl::StrCat("no new snapshot: ", saved.ToString())};
       }
     }
-    const auto again = searcher::SearchEngine::Open(library_.get(), EngineOptions());
+    const auto again = searcher::SearchEngine::Open(library_.get(), EngineOptions(damage));
     if (!again.ok() || (*again)->status().origin != "snapshot") {
       return {Verdict::kWrong, "the new snapshot is not used"};
     }
@@ -160,8 +169,10 @@ class Worker final : public CorpusWorker {
 class CaseList {
  public:
   CaseList(const Originals& originals, uint64_t seed) : originals_(originals), random_(seed) {
-    files_ = {"MANIFEST", fs::path(PartPath(originals.index, "images")).filename(),
-              fs::path(PartPath(originals.index, "captions")).filename()};
+    files_ = {"MANIFEST"};
+    for (const std::string& part : kParts) {
+      files_.push_back(fs::path(PartPath(originals.index, part)).filename());
+    }
   }
 
   std::vector<DamageCase> Make() {
@@ -185,6 +196,7 @@ class CaseList {
   uint64_t Size(const std::string& file) const { return fs::file_size(originals_.index + "/" + file); }
   // Each file as often as the others: the manifest is small and matters most.
   const std::string& AnyFile() { return files_[random_() % files_.size()]; }
+  const std::string& AnyPart() { return files_[1 + random_() % (files_.size() - 1)]; }
 
   void AddTruncations() {
     for (const std::string& file : files_) {
@@ -209,7 +221,7 @@ class CaseList {
           [file, from](const std::string& folder) { Zero(folder + "/" + file, from); });
     }
     for (int i = 0; i < 100; ++i) {
-      const std::string& file = files_[1 + random_() % 2];
+      const std::string& file = AnyPart();
       const uint64_t from = random_() % (Size(file) / 512) * 512;
       Add("zeroed sector", absl::StrCat(file, " at ", from), [file, from](const std::string& folder) {
         Zero(folder + "/" + file, from, std::min(from + 512, fs::file_size(folder + "/" + file)));
@@ -229,7 +241,7 @@ class CaseList {
       });
     }
     for (int i = 0; i < 50; ++i) {
-      const std::string& file = files_[1 + random_() % 2];
+      const std::string& file = AnyPart();
       const uint64_t blocks = Size(file) / 4096;
       const uint64_t a = random_() % blocks;
       const uint64_t b = (a + 1 + random_() % (blocks - 1)) % blocks;
@@ -264,11 +276,11 @@ class CaseList {
     }
     for (const std::string& from : {originals_.older, originals_.foreign}) {
       const std::string whose = from == originals_.older ? "old epoch" : "another library's";
-      for (const char* part : {"images", "captions"}) {
+      for (const std::string& part : kParts) {
         Add(whose + " file with this manifest", part, [from, part](const std::string& folder) {
           WriteBytes(PartPath(folder, part), ReadBytes(PartPath(from, part)));
         });
-        Add(whose + " manifest", absl::StrCat("with its ", part), [from, part](const std::string& folder) {
+        Add(whose + " manifest", "with its " + part, [from, part](const std::string& folder) {
           WriteBytes(ManifestPath(folder), ReadBytes(ManifestPath(from)));
           WriteBytes(folder + "/" + fs::path(PartPath(from, part)).filename().string(),
                      ReadBytes(PartPath(from, part)));
@@ -299,10 +311,11 @@ class CaseList {
           "manifest from the future or of another", description,
           [change](const std::string& folder) { ChangeManifest(folder, change); }, expectation);
     };
-    add("format 2", [](Json& json) { json["format"] = 2; });
+    add("format 1", [](Json& json) { json["format"] = 1; });
+    add("format 3", [](Json& json) { json["format"] = 3; });
     add("format -1", [](Json& json) { json["format"] = -1; });
-    add("format 2^32 + 1", [](Json& json) { json["format"] = (uint64_t{1} << 32) + 1; });
-    add("format as text", [](Json& json) { json["format"] = "1"; });
+    add("format 2^32 + 2", [](Json& json) { json["format"] = (uint64_t{1} << 32) + 2; });
+    add("format as text", [](Json& json) { json["format"] = "2"; });
     add("change number ahead",
         [](Json& json) { json["last_sequence"] = json["last_sequence"].get<int>() + 1; });
     add("change number 2^64 - 1", [](Json& json) { json["last_sequence"] = ~uint64_t{0}; });
@@ -311,9 +324,43 @@ class CaseList {
     add("dimension 2^32 + 256", [](Json& json) { json["dimension"] = (uint64_t{1} << 32) + 256; });
     add("another model", [](Json& json) { json["model_fingerprint"] = "0ther"; });
     add("another database", [](Json& json) { json["database_id"] = "0ther"; });
-    add("a file less", [](Json& json) { json["files"].erase(0); });
+    for (size_t i = 0; i < kParts.size(); ++i) {
+      // Without a graph the rest is a whole index that compares all.
+      const auto without = [i](Json& json) {
+        Json& files = json["files"];
+        for (size_t at = 0; at < files.size(); ++at) {
+          if (files[at]["part"] == kParts[i]) {
+            files.erase(at);
+            return;
+          }
+        }
+      };
+      add("without the file " + kParts[i], without,
+          kParts[i] == "images-graph" ? Expectation::kHarmless : Expectation::kDetected);
+    }
     add("a file twice", [](Json& json) { json["files"].push_back(json["files"][0]); });
-    add("parts exchanged", [](Json& json) { std::swap(json["files"][0]["part"], json["files"][1]["part"]); });
+    for (size_t a = 0; a < kParts.size(); ++a) {
+      for (size_t b = a + 1; b < kParts.size(); ++b) {
+        add(absl::StrCat("parts exchanged: ", kParts[a], " and ", kParts[b]), [a, b](Json& json) {
+          for (Json& file : json["files"]) {
+            if (file["part"] == kParts[a]) {
+              file["part"] = kParts[b];
+            } else if (file["part"] == kParts[b]) {
+              file["part"] = kParts[a];
+            }
+          }
+        });
+      }
+    }
+    add("effort is null", [](Json& json) { json["image_effort"] = nullptr; });
+    add("effort without points", [](Json& json) { json["image_effort"] = {{"queries", 100}}; });
+    add("effort of 2^32", [](Json& json) {
+      json["image_effort"] = {{"queries", 100},
+                              {"points", {{{"ef_search", uint64_t{1} << 32}, {"recall", 1.0}}}}};
+    });
+    add("effort whose recall is text", [](Json& json) {
+      json["image_effort"] = {{"queries", 100}, {"points", {{{"ef_search", 100}, {"recall", "1"}}}}};
+    });
     add("a size 2^63", [](Json& json) { json["files"][0]["size"] = uint64_t{1} << 63; });
     add("a name with a folder", [](Json& json) { json["files"][0]["name"] = "../index/x"; });
     add("a name ..", [](Json& json) { json["files"][0]["name"] = ".."; });

@@ -1,4 +1,5 @@
 // A library that a released format left behind is searched by this version.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -10,9 +11,13 @@
 namespace eidetic::searcher {
 namespace {
 
+using ::testing::HasSubstr;
+
+constexpr char kTestData[] = EIDETIC_SOURCE_DIR "/tests";
+
 TEST(FormatFixtureTest, EveryPhotoAndCaptionIsFoundByItsOwnVector) {
   const storage::TestFolder folder;
-  std::filesystem::copy(std::string(EIDETIC_SOURCE_DIR) + "/tests/storage/testdata/library_format_1/library",
+  std::filesystem::copy(std::string(kTestData) + "/storage/testdata/library_format_1/library",
                         folder / "library", std::filesystem::copy_options::recursive);
   const auto library = storage::Library::Open(folder / "library", {});
   ASSERT_TRUE(library.ok()) << library.status();
@@ -41,6 +46,31 @@ TEST(FormatFixtureTest, EveryPhotoAndCaptionIsFoundByItsOwnVector) {
     }
   }
   EXPECT_EQ(captions, (*library)->Counts()->captions);
+}
+
+// testdata/index_format_1: the snapshot that the last version of format 1 made of
+// that library.
+TEST(FormatFixtureTest, AnIndexOfFormat1IsMadeAgainAndSaysWhy) {
+  const storage::TestFolder folder;
+  std::filesystem::copy(std::string(kTestData) + "/storage/testdata/library_format_1/library",
+                        folder / "library", std::filesystem::copy_options::recursive);
+  std::filesystem::copy(std::string(kTestData) + "/searcher/testdata/index_format_1",
+                        folder / "library/index");
+  const auto library = storage::Library::Open(folder / "library", {});
+  ASSERT_TRUE(library.ok()) << library.status();
+  {
+    const auto engine = SearchEngine::Open(library->get(), {.follow_changes = false});
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    EXPECT_EQ((*engine)->status().origin, "rebuilt");
+    EXPECT_THAT((*engine)->status().origin_detail, HasSubstr("has format 1"));
+    EXPECT_EQ((*engine)->status().rejections.count, 1U);
+    EXPECT_EQ((*engine)->status().vectors, 4U);
+    ASSERT_TRUE((*engine)->SaveSnapshot().ok());
+  }
+  const auto engine = SearchEngine::Open(library->get(), {.follow_changes = false});
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  EXPECT_EQ((*engine)->status().origin, "snapshot");
+  EXPECT_FALSE(std::filesystem::exists(folder / "library/index/1-1.images-graph"));
 }
 
 }  // namespace

@@ -24,19 +24,19 @@ TEST(FormatVersionTest, ANewerSnapshotIsSaidToBeOne) {
   ASSERT_TRUE(WriteSnapshot(
                   folder.path(),
                   {.generation = 1, .epoch = 1, .last_sequence = 7, .dimension = 3, .model_fingerprint = "f"},
-                  {{"images", "bytes"}})
+                  {{"images", SnapshotPart("bytes")}})
                   .ok());
   std::ostringstream text;
   text << std::ifstream(folder / "MANIFEST").rdbuf();
   std::string manifest = text.str();
-  manifest = absl::StrReplaceAll(manifest.substr(0, manifest.find('\n')), {{"\"format\":1", "\"format\":9"}});
+  manifest = absl::StrReplaceAll(manifest.substr(0, manifest.find('\n')), {{"\"format\":2", "\"format\":9"}});
   const XXH128_hash_t hash = XXH3_128bits(manifest.data(), manifest.size());
   std::ofstream(folder / "MANIFEST", std::ios::trunc)
       << manifest << absl::StrFormat("\n%016x%016x\n", hash.high64, hash.low64);
   const absl::Status status = ReadSnapshot(folder.path()).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
   EXPECT_THAT(std::string(status.message()),
-              AllOf(HasSubstr("format 9"), HasSubstr("reads format 1"), HasSubstr("built anew")));
+              AllOf(HasSubstr("format 9"), HasSubstr("reads format 2"), HasSubstr("built anew")));
 }
 
 TEST(FormatVersionTest, ANewerCalibrationIsSaidToBeOne) {

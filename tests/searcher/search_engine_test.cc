@@ -256,6 +256,57 @@ TEST_F(SearchEngineTest, GrowsIntoAGraphWhileItServes) {
   EXPECT_EQ(engine->SearchImages(OfTestModel(UnitVector(1)), {.exact = true})->trace.kind, IndexKind::kExact);
 }
 
+TEST_F(SearchEngineTest, TheEffortIsMeasuredByCaptionsAndKept) {
+  for (uint32_t i = 0; i < 300; ++i) Put(i, {"text"});
+  int measured = 0;
+  {
+    const auto engine = Open({.hnsw_from = 200});
+    const absl::Time deadline = absl::Now() + absl::Seconds(20);
+    while ((engine->status().kind != IndexKind::kHnsw || engine->status().building) &&
+           absl::Now() < deadline) {
+      absl::SleepFor(absl::Milliseconds(5));
+    }
+    measured = engine->SearchImages(OfTestModel(UnitVector(1)), {.limit = 10})->trace.ef_search;
+    EXPECT_LT(measured, DefaultEfSearch(10)) << "so few photos need less than what is safe for many";
+    EXPECT_GT(measured, 0);
+    EXPECT_EQ(
+        engine->SearchImages(OfTestModel(UnitVector(1)), {.limit = 10, .ef_search = 77})->trace.ef_search,
+        77);
+    EXPECT_EQ(engine->SearchImages(OfTestModel(UnitVector(1)), {.limit = 100})->trace.ef_search, 400);
+    ASSERT_TRUE(engine->SaveSnapshot().ok());
+  }
+  const auto engine = Open();
+  EXPECT_EQ(engine->status().origin, "snapshot");
+  EXPECT_EQ(engine->SearchImages(OfTestModel(UnitVector(1)), {.limit = 10})->trace.ef_search, measured);
+}
+
+TEST_F(SearchEngineTest, VectorsLeftOnDiskAnswerTheSame) {
+  for (uint32_t i = 0; i < 300; ++i) Put(i);
+  const auto engine = Open({.hnsw_from = 200, .vectors_on_disk = true});
+  const absl::Time deadline = absl::Now() + absl::Seconds(20);
+  while ((engine->status().kind != IndexKind::kHnsw || engine->status().building) && absl::Now() < deadline) {
+    absl::SleepFor(absl::Milliseconds(5));
+  }
+  Put(1'000);
+  ASSERT_TRUE(engine->CatchUp().ok());
+  for (const uint32_t i : {0, 100, 299, 1'000}) EXPECT_EQ(Nearest(*engine, i), absl::StrCat("a", i));
+  ASSERT_TRUE(engine->SaveSnapshot().ok());
+  const auto reopened = Open({.follow_changes = false, .vectors_on_disk = true});
+  EXPECT_EQ(reopened->status().origin, "snapshot");
+  for (const uint32_t i : {0, 100, 299, 1'000}) EXPECT_EQ(Nearest(*reopened, i), absl::StrCat("a", i));
+}
+
+TEST_F(SearchEngineTest, ABatchIsAnsweredAsOneByOne) {
+  for (uint32_t i = 0; i < 50; ++i) Put(i);
+  const auto engine = Open();
+  const std::vector<QueryVector> queries = {OfTestModel(UnitVector(7)), OfTestModel(UnitVector(9))};
+  const auto found = engine->SearchImagesBatch(queries, {.limit = 5, .exact = true});
+  ASSERT_TRUE(found.ok()) << found.status();
+  ASSERT_THAT(*found, SizeIs(2));
+  EXPECT_EQ((*found)[1].neighbors[0].id, engine->SearchImages(queries[1], {.limit = 1})->neighbors[0].id);
+  EXPECT_THAT((*found)[0].neighbors, SizeIs(5));
+}
+
 TEST_F(SearchEngineTest, ManyReadersWhileWritersWrite) {
   const auto engine = Open({.hnsw_from = 150});
   std::atomic<bool> stop = false;

@@ -29,9 +29,9 @@ class SnapshotTest : public ::testing::Test {
  protected:
   void SetUp() override {
     std::mt19937 generator(1);
-    std::string images(10'000, '\0');
-    for (char& byte : images) byte = static_cast<char>(generator());
-    parts_ = {{"images", images}, {"captions", "short"}};
+    images_.resize(10'000);
+    for (char& byte : images_) byte = static_cast<char>(generator());
+    parts_ = {{"images", SnapshotPart(images_)}, {"captions", SnapshotPart("short")}};
     Write(1);
   }
   void Write(uint64_t epoch) {
@@ -47,16 +47,44 @@ class SnapshotTest : public ::testing::Test {
   }
 
   storage::TestFolder folder_;
-  std::map<std::string, std::string> parts_;
+  std::string images_;
+  std::map<std::string, SnapshotPart> parts_;
 };
 
 TEST_F(SnapshotTest, ComesBackAsItWas) {
   const auto snapshot = ReadSnapshot(folder_.path());
   ASSERT_TRUE(snapshot.ok()) << snapshot.status();
-  EXPECT_EQ(snapshot->parts, parts_);
+  EXPECT_EQ(snapshot->parts.size(), 2U);
+  EXPECT_EQ(snapshot->parts.at("images").view(), images_);
+  EXPECT_EQ(snapshot->parts.at("captions").view(), "short");
   EXPECT_EQ(snapshot->info.last_sequence, 7U);
   EXPECT_EQ(snapshot->info.model_fingerprint, "f");
   EXPECT_EQ(snapshot->total_bytes, 10'005U);
+}
+
+TEST_F(SnapshotTest, APartCanBeVerifiedAndLeftOnDisk) {
+  auto snapshot = ReadSnapshot(folder_.path(), storage::PosixFileSystem(), "ages");
+  ASSERT_TRUE(snapshot.ok()) << snapshot.status();
+  EXPECT_EQ(snapshot->parts.size(), 1U);
+  // Also after the next one has replaced it.
+  Write(2);
+  std::string read(100, '\0');
+  ASSERT_TRUE(
+      snapshot->files.at("images")->ReadAt(500, {reinterpret_cast<uint8_t*>(read.data()), read.size()}).ok());
+  EXPECT_EQ(read, images_.substr(500, 100));
+  std::string flipped = images_;
+  flipped[9'000] ^= 1;
+  WriteAll(folder_ / "2-2.images", flipped);
+  EXPECT_TRUE(absl::IsDataLoss(ReadSnapshot(folder_.path(), storage::PosixFileSystem(), "ages").status()));
+}
+
+TEST_F(SnapshotTest, PiecesFollowEachOther) {
+  SnapshotPart part("a");
+  part.Borrow("bc");
+  const auto snapshot = ReadSnapshot(folder_.path(), storage::PosixFileSystem(), "images");
+  part.BorrowFromFile(snapshot->files.at("images"), 1, 9'999);
+  ASSERT_TRUE(WriteSnapshot(folder_.path(), {.epoch = 5}, {{"x", part}}).ok());
+  EXPECT_EQ(ReadSnapshot(folder_.path())->parts.at("x").view(), "abc" + images_.substr(1));
 }
 
 TEST_F(SnapshotTest, ANewOneReplacesTheOldAndStrayFiles) {
@@ -78,7 +106,7 @@ TEST_F(SnapshotTest, WhateverStandsInTheFoldersPlaceMakesRoom) {
   WriteAll(folder, "a file");
   EXPECT_FALSE(ReadSnapshot(folder).ok());
   ASSERT_TRUE(WriteSnapshot(folder, {.database_id = "d", .epoch = 1, .model_fingerprint = "f"}, parts_).ok());
-  EXPECT_EQ(ReadSnapshot(folder)->parts, parts_);
+  EXPECT_EQ(ReadSnapshot(folder)->parts.at("images").view(), images_);
 }
 
 TEST_F(SnapshotTest, NoneIsNotDamage) {

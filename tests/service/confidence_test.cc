@@ -32,6 +32,11 @@ class SlowEngine final : public SearchEngine {
       const searcher::QueryVector& query, const searcher::VectorSearchOptions& options) const override {
     return engine_->SearchCaptions(query, options);
   }
+  absl::StatusOr<std::vector<searcher::ImageMatches>> SearchImagesBatch(
+      std::span<const searcher::QueryVector> queries,
+      const searcher::VectorSearchOptions& options) const override {
+    return engine_->SearchImagesBatch(queries, options);
+  }
   absl::Status CatchUp() override { return engine_->CatchUp(); }
   void StartFollowing() override { engine_->StartFollowing(); }
   void StopFollowing() override { engine_->StopFollowing(); }
