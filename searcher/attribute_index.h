@@ -11,26 +11,20 @@
 #ifndef EIDETIC_SEARCHER_ATTRIBUTE_INDEX_H_
 #define EIDETIC_SEARCHER_ATTRIBUTE_INDEX_H_
 
-#include <roaring/roaring.hh>
-
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
-#include <utility>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include "searcher/attribute_segment.h"
 #include "searcher/bitmap_filter.h"
 #include "searcher/filter_expression.h"
+#include "searcher/segmented_index.h"
 #include "storage/library.h"
 
 namespace eidetic::searcher {
@@ -54,24 +48,17 @@ struct FilterMatches {
   bool cached = false;
 };
 
-struct AttributeIndexStatus {
-  enum class State { kIdle, kBuilding, kReady, kFailed };
-  State state = State::kIdle;
-  uint64_t photo_count = 0;
-  uint64_t last_sequence = 0;
-  size_t segment_count = 0;
-  size_t memory_bytes = 0;
-  absl::Duration build_time;
-};
-
 class AttributeIndex {
  public:
   AttributeIndex(const storage::Library* library, const AttributeIndexOptions& options)
-      : library_(library), options_(options) {}
-  ~AttributeIndex();
+      : library_(library),
+        photos_(library, {.content = "attributes",
+                          .purpose = "filters",
+                          .max_bytes = options.max_bytes,
+                          .merge_aside_from = options.merge_aside_from}) {}
 
   // Begins to read the library, in the background, when nobody has yet.
-  void Prepare();
+  void Prepare() { photos_.Prepare(); }
 
   // Photos that pass, of a state that contains every change committed before the
   // call; waits for it, the first time for the building. `cancelled` may be
@@ -79,57 +66,16 @@ class AttributeIndex {
   absl::StatusOr<FilterMatches> Evaluate(const FilterExpression& filter,
                                          const std::function<bool()>& cancelled);
 
-  AttributeIndexStatus status() const;
+  SegmentedIndexStatus status() const { return photos_.status(); }
 
  private:
-  // A segment and those of its rows that no later change has touched.
-  struct Part {
-    std::shared_ptr<const AttributeSegment> segment;
-    Roaring valid;
-  };
-  // What readers see. Never changed once published.
-  struct State {
-    std::vector<Part> parts;  // the largest first
-    uint64_t live_count = 0;
-    uint64_t last_sequence = 0;
-  };
-
-  void Run();
-  absl::Status Build();
-  // Takes in the changes up to now; kOutOfRange when the log was cut.
-  absl::Status CatchUp();
-  absl::Status TakeIn(const std::vector<storage::Change>& changes);
-  // Merges the last parts while they are of a size; large ones beside.
-  void MergeParts();
-  // Index of the part that should be merged with the one behind it; -1: none.
-  static int MergeablePart(const State& state);
-  static std::shared_ptr<const AttributeSegment> Merge(const Part& a, const Part& b);
-  // Puts `merged` in place of the two parts that it was made of.
-  void Replace(const AttributeSegment* a, const AttributeSegment* b,
-               std::shared_ptr<const AttributeSegment> merged);
-  static void CountLive(State& state);
-  std::shared_ptr<const State> state() const;
-  absl::StatusOr<std::shared_ptr<const State>> AwaitState(uint64_t sequence,
-                                                          const std::function<bool()>& cancelled);
-
   const storage::Library* const library_;
-  const AttributeIndexOptions options_;
+  SegmentedIndex<AttributeSegment> photos_;
 
-  mutable absl::Mutex mutex_;
-  AttributeIndexStatus::State phase_ ABSL_GUARDED_BY(mutex_) = AttributeIndexStatus::State::kIdle;
-  // Of the last attempt to build or catch up.
-  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
-  std::shared_ptr<const State> state_ ABSL_GUARDED_BY(mutex_);
-  absl::Duration build_time_ ABSL_GUARDED_BY(mutex_);
-  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Mutex mutex_;
   // Answers of filters, good for the state numbered so.
   uint64_t cached_sequence_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::flat_hash_map<std::string, std::shared_ptr<const BitmapFilter>> cache_ ABSL_GUARDED_BY(mutex_);
-
-  std::thread worker_;
-  // Used by the worker alone.
-  std::thread merger_;
-  bool merging_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace eidetic::searcher

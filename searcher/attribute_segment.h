@@ -20,11 +20,13 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "searcher/attribute_row.h"
 #include "searcher/filter_expression.h"
 #include "searcher/path_column.h"
 #include "searcher/posting_column.h"
+#include "storage/library.h"
 
 namespace eidetic::searcher {
 
@@ -72,6 +74,11 @@ class AttributeSegment::Builder {
  public:
   // An ordinal comes once.
   void AddRow(const AttributeRow& row);
+  absl::Status AddAsset(const storage::v1::AssetRecord& record, bool has_captions,
+                        const storage::Library& /*library*/) {
+    AddRow(MakeAttributeRow(record, has_captions));
+    return absl::OkStatus();
+  }
   // The rows of `segment` that are in `rows`.
   void AddSegment(const AttributeSegment& segment, const Roaring& rows);
   // Memory of what was added, roughly.
