@@ -8,26 +8,49 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "cli/pull/model_pull.h"
 
 namespace eidetic::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
+// Not one that `model pull` has not finished.
 bool IsModelFolder(const fs::path& folder) {
   std::error_code error;
+  if (folder.extension() == kPartialEnding) return false;
   return fs::is_regular_file(folder / "config.json", error);
+}
+
+std::string Variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+std::vector<std::string> ListedFolders() {
+  return absl::StrSplit(Variable("EIDETIC_MODELS"), ':', absl::SkipEmpty());
+}
+
+std::string DataFolder() {
+  if (const std::string data = Variable("XDG_DATA_HOME"); !data.empty())
+    return absl::StrCat(data, "/eidetic-models");
+  if (const std::string home = Variable("HOME"); !home.empty()) {
+    return absl::StrCat(home, "/.local/share/eidetic-models");
+  }
+  return "";
 }
 
 }  // namespace
 
+std::string UserModelFolder() {
+  const std::vector<std::string> listed = ListedFolders();
+  return listed.empty() ? DataFolder() : listed.front();
+}
+
 std::vector<std::string> ModelSearchPath() {
   std::vector<fs::path> candidates;
-  if (const char* listed = std::getenv("EIDETIC_MODELS"); listed != nullptr) {
-    for (absl::string_view folder : absl::StrSplit(listed, ':', absl::SkipEmpty())) {
-      candidates.emplace_back(std::string(folder));
-    }
-  }
+  for (const std::string& folder : ListedFolders()) candidates.emplace_back(folder);
+  if (const std::string folder = DataFolder(); !folder.empty()) candidates.emplace_back(folder);
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   if (!error) {

@@ -39,6 +39,7 @@ pkg_check_modules(EIDETIC_TIFF REQUIRED IMPORTED_TARGET libtiff-4)
 pkg_check_modules(EIDETIC_HEIF REQUIRED IMPORTED_TARGET libheif)
 pkg_check_modules(EIDETIC_ICU REQUIRED IMPORTED_TARGET icu-uc icu-i18n)
 pkg_check_modules(EIDETIC_EXIV2 REQUIRED IMPORTED_TARGET exiv2)
+pkg_check_modules(EIDETIC_CURL REQUIRED IMPORTED_TARGET libcurl)
 pkg_check_modules(EIDETIC_HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 # Only its core: the CMake package would ask for the libraries of its own HTTP server and client.
 pkg_check_modules(EIDETIC_PROMETHEUS REQUIRED IMPORTED_TARGET prometheus-cpp-core)

@@ -32,15 +32,28 @@ size_t RankOf(absl::string_view variant) {
   return std::find(std::begin(kPreference), std::end(kPreference), variant) - std::begin(kPreference);
 }
 
-// Sizes of the files in a folder by name; empty when there is no such folder.
-std::map<std::string, uint64_t> SizesIn(const fs::path& folder) {
-  std::map<std::string, uint64_t> sizes;
-  std::error_code error;
-  for (fs::directory_iterator entry(folder, error), end;
-       !error && entry != end && sizes.size() < kMostEntries; entry.increment(error)) {
-    std::error_code size_error;
-    const uint64_t size = fs::file_size(entry->path(), size_error);
-    sizes.emplace(entry->path().filename().string(), size_error ? 0 : size);
+// Files that lie in `subfolder` ("onnx/", or "" for the folder itself), by name.
+FileSizes SizesIn(const FileSizes& sizes, const std::string& subfolder) {
+  FileSizes found;
+  for (auto file = sizes.lower_bound(subfolder); file != sizes.end() && file->first.starts_with(subfolder);
+       ++file) {
+    const std::string name = file->first.substr(subfolder.size());
+    if (name.find('/') == std::string::npos) found.emplace(name, file->second);
+  }
+  return found;
+}
+
+// Of the folder itself and of those that layouts use.
+FileSizes SizesOnDisk(const std::string& folder) {
+  FileSizes sizes;
+  for (const char* subfolder : {"", "onnx/", "visual/", "textual/"}) {
+    std::error_code error;
+    for (fs::directory_iterator entry(fs::path(folder) / subfolder, error), end;
+         !error && entry != end && sizes.size() < kMostEntries; entry.increment(error)) {
+      std::error_code size_error;
+      const uint64_t size = fs::file_size(entry->path(), size_error);
+      sizes.emplace(absl::StrCat(subfolder, entry->path().filename().string()), size_error ? 0 : size);
+    }
   }
   return sizes;
 }
@@ -51,8 +64,7 @@ struct GraphFile {
   std::string name;
   uint64_t bytes = 0;
 };
-std::map<std::string, GraphFile> GraphFiles(const std::map<std::string, uint64_t>& sizes,
-                                            absl::string_view prefix) {
+std::map<std::string, GraphFile> GraphFiles(const FileSizes& sizes, absl::string_view prefix) {
   std::map<std::string, GraphFile> found;
   for (const auto& [name, size] : sizes) {
     absl::string_view suffix = name;
@@ -87,11 +99,11 @@ std::pair<std::string, std::string> SplitPath(const std::string& path) {
 }
 
 // Variants that both towers have. `seen`: whether either has any.
-std::vector<ModelVariant> FindPairs(const fs::path& folder, const Pair& pair, bool& seen) {
+std::vector<ModelVariant> FindPairs(const FileSizes& sizes, const Pair& pair, bool& seen) {
   const auto [image_folder, image_name] = SplitPath(pair.image_prefix);
   const auto [text_folder, text_name] = SplitPath(pair.text_prefix);
-  const std::map<std::string, GraphFile> images = GraphFiles(SizesIn(folder / image_folder), image_name);
-  const std::map<std::string, GraphFile> texts = GraphFiles(SizesIn(folder / text_folder), text_name);
+  const std::map<std::string, GraphFile> images = GraphFiles(SizesIn(sizes, image_folder), image_name);
+  const std::map<std::string, GraphFile> texts = GraphFiles(SizesIn(sizes, text_folder), text_name);
   seen = !images.empty() || !texts.empty();
   std::vector<ModelVariant> variants;
   for (const auto& [name, image] : images) {
@@ -106,9 +118,9 @@ std::vector<ModelVariant> FindPairs(const fs::path& folder, const Pair& pair, bo
   return variants;
 }
 
-std::vector<ModelVariant> FindSingles(const fs::path& folder, const std::string& subfolder) {
+std::vector<ModelVariant> FindSingles(const FileSizes& sizes, const std::string& subfolder) {
   std::vector<ModelVariant> variants;
-  for (const auto& [name, file] : GraphFiles(SizesIn(folder / subfolder), "model")) {
+  for (const auto& [name, file] : GraphFiles(SizesIn(sizes, subfolder), "model")) {
     const std::string path = absl::StrCat(subfolder, file.name);
     variants.push_back({.name = name, .image_file = path, .text_file = path, .bytes = file.bytes});
   }
@@ -129,11 +141,11 @@ std::string NamesOf(const std::vector<ModelVariant>& variants) {
 }
 
 // Both towers are there, but not in the same precision, or one is not there.
-absl::Status IncompletePair(const std::string& folder, const Pair& pair) {
-  const auto names = [&folder](const std::string& prefix) {
+absl::Status IncompletePair(const FileSizes& sizes, const std::string& folder, const Pair& pair) {
+  const auto names = [&sizes](const std::string& prefix) {
     const auto [subfolder, name] = SplitPath(prefix);
     std::vector<std::string> found;
-    for (const auto& [variant, file] : GraphFiles(SizesIn(fs::path(folder) / subfolder), name)) {
+    for (const auto& [variant, file] : GraphFiles(SizesIn(sizes, subfolder), name)) {
       found.push_back(absl::StrCat(subfolder, file.name));
     }
     return found;
@@ -180,6 +192,10 @@ absl::string_view NameOf(ModelLayout layout) {
 
 absl::StatusOr<ModelFiles> FindModelFiles(const std::string& folder) {
   EIDETIC_RETURN_IF_ERROR(CheckIsFolder(folder));
+  return FindModelFiles(SizesOnDisk(folder), folder);
+}
+
+absl::StatusOr<ModelFiles> FindModelFiles(const FileSizes& sizes, const std::string& folder) {
   ModelFiles files{.config = "config.json",
                    .preprocessor = "preprocessor_config.json",
                    .tokenizer = "tokenizer.json",
@@ -190,13 +206,13 @@ absl::StatusOr<ModelFiles> FindModelFiles(const std::string& folder) {
     const Pair pair{.image_prefix = absl::StrCat(subfolder, "vision_model"),
                     .text_prefix = absl::StrCat(subfolder, "text_model")};
     bool seen = false;
-    files.variants = FindPairs(folder, pair, seen);
+    files.variants = FindPairs(sizes, pair, seen);
     if (!files.variants.empty()) return files;
     if (seen && !incomplete) incomplete = pair;
   }
   const Pair immich{.image_prefix = "visual/model", .text_prefix = "textual/model"};
   bool immich_seen = false;
-  files.variants = FindPairs(folder, immich, immich_seen);
+  files.variants = FindPairs(sizes, immich, immich_seen);
   if (!files.variants.empty()) {
     files.layout = ModelLayout::kImmich;
     files.preprocessor = "visual/preprocess_cfg.json";
@@ -206,11 +222,11 @@ absl::StatusOr<ModelFiles> FindModelFiles(const std::string& folder) {
   }
   if (immich_seen && !incomplete) incomplete = immich;
   for (const char* subfolder : {"onnx/", ""}) {
-    files.variants = FindSingles(folder, subfolder);
+    files.variants = FindSingles(sizes, subfolder);
     files.layout = ModelLayout::kSingleFile;
     if (!files.variants.empty()) return files;
   }
-  if (incomplete) return IncompletePair(folder, *incomplete);
+  if (incomplete) return IncompletePair(sizes, folder, *incomplete);
   return absl::NotFoundError(absl::StrCat(
       "the model folder ", folder,
       " has no towers: onnx/vision_model.onnx and onnx/text_model.onnx (Hugging Face), visual/model.onnx and "

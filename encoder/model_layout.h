@@ -8,6 +8,7 @@
 #define EIDETIC_ENCODER_MODEL_LAYOUT_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,12 @@ struct ModelFiles {
 // kNotFound names what is missing, when it is no model folder; kInvalidArgument
 // when it is a file.
 absl::StatusOr<ModelFiles> FindModelFiles(const std::string& folder);
+
+// Sizes of files by their path in a folder.
+using FileSizes = std::map<std::string, uint64_t>;
+
+// Of a folder that is elsewhere; `folder` is put into errors.
+absl::StatusOr<ModelFiles> FindModelFiles(const FileSizes& sizes, const std::string& folder);
 
 // `wanted`, or when empty the best that fits `memory_bytes`, or the smallest. The
 // same folder on the same machine gives the same one. kNotFound lists the variants.

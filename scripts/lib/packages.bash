@@ -11,7 +11,7 @@ build_packages=(
   libexiv2-dev libgif-dev libheif-dev libopencv-core-dev libopencv-imgcodecs-dev libopencv-imgproc-dev
   libpng-dev libtiff-dev libturbojpeg0-dev libwebp-dev
   # log, metrics, HTTP
-  libcpp-httplib-dev libspdlog-dev prometheus-cpp-dev
+  libcpp-httplib-dev libcurl4-openssl-dev libspdlog-dev prometheus-cpp-dev
   # text, command line, JSON, hashes
   libcli11-dev libicu-dev libxxhash-dev nlohmann-json3-dev
   # tests and benchmarks: part of the same build

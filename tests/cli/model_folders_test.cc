@@ -44,6 +44,19 @@ TEST_F(ModelFoldersTest, FindsByNameByFolderAndByVariable) {
 TEST_F(ModelFoldersTest, ListsOnlyFoldersWithAConfig) {
   EXPECT_THAT(ListModelFolders(), Contains((folder_ / "mine").string()));
   EXPECT_THAT(ListModelFolders(), ::testing::Not(Contains((folder_ / "not_a_model").string())));
+  std::filesystem::copy(folder_ / "mine", folder_ / "half.partial");
+  EXPECT_THAT(ListModelFolders(), ::testing::Not(Contains((folder_ / "half.partial").string())));
+}
+
+TEST_F(ModelFoldersTest, TheUsersOwnFolder) {
+  EXPECT_EQ(UserModelFolder(), folder_.string());
+  unsetenv("EIDETIC_MODELS");
+  setenv("XDG_DATA_HOME", (folder_ / "data").c_str(), 1);
+  EXPECT_EQ(UserModelFolder(), (folder_ / "data" / "eidetic-models").string());
+  std::filesystem::create_directories(folder_ / "data" / "eidetic-models");
+  std::filesystem::copy(folder_ / "mine", folder_ / "data" / "eidetic-models" / "pulled");
+  EXPECT_TRUE(FindModelFolder("pulled").ok());
+  unsetenv("XDG_DATA_HOME");
 }
 
 TEST_F(ModelFoldersTest, SaysWhereItLooked) {
