@@ -12,6 +12,12 @@ namespace {
 // Enough digits for a float32 score, without the tail of its double.
 double RoundScore(float score) { return std::round(static_cast<double>(score) * 1e6) / 1e6; }
 
+Json ToJson(const google::protobuf::RepeatedPtrField<std::string>& texts) {
+  Json json = Json::array();
+  for (const std::string& text : texts) json.push_back(text);
+  return json;
+}
+
 }  // namespace
 
 void PrintJson(const Json& json) {
@@ -28,10 +34,8 @@ Json HitToJson(const eidetic::v1::SearchHit& hit) {
                {"score", RoundScore(hit.score())}};
   if (hit.has_confidence())
     json["confidence"] = std::round(static_cast<double>(hit.confidence()) * 1e4) / 1e4;
-  if (asset.paths_size() > 1) {
-    Json& paths = json["paths"] = Json::array();
-    for (const std::string& path : asset.paths()) paths.push_back(path);
-  }
+  if (!hit.matched_words().empty()) json["matched_words"] = ToJson(hit.matched_words());
+  if (asset.paths_size() > 1) json["paths"] = ToJson(asset.paths());
   if (asset.width() > 0) {
     json["width"] = asset.width();
     json["height"] = asset.height();
@@ -66,6 +70,13 @@ Json ExplanationToJson(const eidetic::v1::SearchExplanation& explanation) {
                       {"estimated_graph_micros", filter.estimated_graph_micros()},
                       {"estimated_comparisons", filter.estimated_comparisons()},
                       {"last_sequence", filter.last_sequence()}};
+  }
+  if (explanation.has_words()) {
+    const eidetic::v1::WordExplanation& words = explanation.words();
+    json["words"] = {{"words", ToJson(words.words())},
+                     {"matching_count", words.matching_count()},
+                     {"word_micros", words.word_micros()},
+                     {"last_sequence", words.last_sequence()}};
   }
   return json;
 }

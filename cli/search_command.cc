@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/input_lines.h"
@@ -36,6 +37,7 @@ struct SearchOptions {
   int ef_search = 0;
   float min_confidence = 0;
   bool all = false;
+  bool no_words = false;
   bool exact = false;
   bool explain = false;
 };
@@ -67,12 +69,15 @@ absl::StatusOr<v1::QueryTerm> ImageTerm(const std::string& path) {
   return term;
 }
 
-absl::StatusOr<v1::SearchResponse> Search(const LibraryConnection& connection,
+absl::StatusOr<v1::SearchResponse> Search(const Command& command, const LibraryConnection& connection,
                                           const v1::SearchRequest& request) {
   grpc::ClientContext context;
   v1::SearchResponse response;
   const auto stub = v1::SearchService::NewStub(connection.channel());
   EIDETIC_RETURN_IF_ERROR(connection.ToStatus(stub->Search(&context, request, &response)));
+  if (!response.words_error().empty()) {
+    Warn(command, absl::StrCat("names and captions were not searched for words: ", response.words_error()));
+  }
   return response;
 }
 
@@ -92,7 +97,11 @@ void PrintHits(const Command& command, const v1::SearchResponse& response, const
         asset.paths().empty() ? absl::StrCat("(no file) ", asset.asset_id()) : asset.paths(0);
     std::string figures = absl::StrFormat("%3d  %.3f ", hit.rank(), hit.score());
     if (hit.has_confidence()) absl::StrAppendFormat(&figures, " %3.0f %% ", 100.0 * hit.confidence());
-    std::printf("%s %s\n", command.terminal.Dim(figures).c_str(), place.c_str());
+    const std::string words =
+        hit.matched_words().empty()
+            ? ""
+            : command.terminal.Dim(absl::StrCat("  (", absl::StrJoin(hit.matched_words(), ", "), ")"));
+    std::printf("%s %s%s\n", command.terminal.Dim(figures).c_str(), place.c_str(), words.c_str());
   }
   if (response.unsure_count() > 0) {
     std::printf("%s\n", command.terminal.Dim(AboutUnsureHits(response)).c_str());
@@ -122,6 +131,14 @@ void PrintHits(const Command& command, const v1::SearchResponse& response, const
                           filtered.cached() ? " (kept)" : "", filtered.estimated_comparisons(),
                           filtered.estimated_exact_micros() / 1e3, filtered.estimated_graph_micros() / 1e3))
                       .c_str());
+    }
+    if (how.has_words()) {
+      std::printf("%s\n", command.terminal
+                              .Dim(absl::StrFormat("words \"%s\" name %d photos, found in %.1f ms",
+                                                   absl::StrJoin(how.words().words(), " "),
+                                                   how.words().matching_count(),
+                                                   static_cast<double>(how.words().word_micros()) / 1e3))
+                              .c_str());
     }
   }
 }
@@ -157,6 +174,7 @@ absl::StatusOr<v1::SearchRequest> BaseRequest(const SearchOptions& options) {
   request.set_filter(options.filter);
   request.set_min_confidence(options.min_confidence);
   request.set_cut_noise(!options.all);
+  request.set_no_words(options.no_words);
   if (!options.image.empty()) {
     EIDETIC_ASSIGN_OR_RETURN(*request.add_terms(), ImageTerm(options.image));
   }
@@ -179,7 +197,7 @@ int RunQueries(const Command& command, const SearchOptions& options) {
   for (const std::string& query : *queries) {
     v1::SearchRequest request = *base;
     request.add_terms()->set_text(query);
-    const auto response = Search(**connection, request);
+    const auto response = Search(command, **connection, request);
     if (!response.ok()) {
       ++skipped;
       Fail(command, AddContext(response.status(), absl::StrCat("query \"", query, "\"")));
@@ -216,7 +234,7 @@ int RunSearch(const Command& command, const SearchOptions& options) {
   if (!options.text.empty()) request->add_terms()->set_text(options.text);
   auto connection = LibraryConnection::Open(command.options, {.command = "search"});
   if (!connection.ok()) return Fail(command, connection.status());
-  const auto response = Search(**connection, *request);
+  const auto response = Search(command, **connection, *request);
   if (!response.ok()) return Fail(command, response.status());
   if (command.options.json) {
     PrintHitsAsJson(*response, "");
@@ -248,7 +266,7 @@ int RunSimilar(const Command& command, const SimilarOptions& options) {
       } else {
         EIDETIC_ASSIGN_OR_RETURN(*request.add_terms(), ImageTerm(image));
       }
-      return Search(**connection, request);
+      return Search(command, **connection, request);
     };
     const auto response = respond();
     if (!response.ok()) {
@@ -278,6 +296,7 @@ void AddSearchCommand(CLI::App& app, Command& command) {
       "  eidetic search \"a beach\" --not \"people\"\n"
       "  eidetic search \"our dog\" --filter 'taken >= \"2023-06-01\" AND folder:Italy'\n"
       "  eidetic search \"a church\" --filter 'within(41.9, 12.5, 20) AND NOT tag:screenshot'\n"
+      "  eidetic search \"Grandma's 80th\"\n"
       "  eidetic search \"a piano\" --all\n"
       "  eidetic search --queries queries.txt --json");
   search->add_option("TEXT", options->text, "What the picture shows, in English")->type_name("");
@@ -286,9 +305,11 @@ void AddSearchCommand(CLI::App& app, Command& command) {
   search->add_option("--not", options->not_text, "What the picture should not show")->type_name("TEXT");
   search->add_option("--queries", options->queries, "One query a line (\"-\": standard input)")
       ->type_name("FILE");
+  search->add_flag("--no-words", options->no_words,
+                   "Do not look for TEXT's words in file and folder names, tags, albums, places and captions");
   CLI::Option* all =
       search->add_flag("--all", options->all,
-                       "Show hits that seem to be noise too. They are left out of a search by words alone in "
+                       "Show hits that seem to be noise too. They are left out of a search by text alone in "
                        "a library of 200 photos or more");
   search
       ->add_option(

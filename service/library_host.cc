@@ -121,6 +121,7 @@ absl::Status LibraryHostImpl::Start(const LibraryHostOptions& options) {
     EIDETIC_RETURN_IF_ERROR(searched->model->Encoder().status());
     EIDETIC_RETURN_IF_ERROR(searched->model->Phrases().status());
     session_->attributes.Prepare();
+    session_->words.Prepare();
   }
   EIDETIC_RETURN_IF_ERROR(BuildServer(options, address));
   if (address.has_value()) {

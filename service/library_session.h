@@ -14,6 +14,7 @@
 #include "indexer/indexer.h"
 #include "searcher/attribute_index.h"
 #include "searcher/search_engine.h"
+#include "searcher/word_index.h"
 #include "service/admission.h"
 #include "service/exclusive_run.h"
 #include "service/generation_session.h"
@@ -41,6 +42,7 @@ class LibrarySession {
         event_log(event_log_or_null),
         library(std::move(opened_library)),
         attributes(library.get(), {}),
+        words(library.get(), {}),
         admission(limits.max_concurrent_calls),
         search_pages(std::move(page_token_key)),
         // Not a secret: an ordinal gives nothing away, and a listing goes on
@@ -60,6 +62,7 @@ class LibrarySession {
 
   const std::unique_ptr<storage::Library> library;
   searcher::AttributeIndex attributes;
+  searcher::WordIndex words;
   Admission admission;
   ExclusiveRun index_run;
   ExclusiveRun backup_run;

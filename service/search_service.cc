@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "eidetic/service/v1/page_token.pb.h"
 #include "proto/status_macros.h"
 #include "service/asset_proto.h"
+#include "service/asset_ranking.h"
 #include "service/call_boundary.h"
 #include "service/caption_ranking.h"
 #include "service/query_vector.h"
@@ -46,27 +48,6 @@ absl::StatusOr<SearchPageToken> ReadPageToken(const SearchRequest& request, cons
   return token;
 }
 
-absl::Status CheckUnchanged(const SearchPageToken& token, uint64_t last_sequence) {
-  if (token.offset() == 0 || token.last_sequence() == last_sequence) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      "page_token is of a state of the library that has changed since: ask again for the first page");
-}
-
-// The hits behind the token's last one. A graph search that keeps more
-// candidates may rank earlier hits anew; no hit is given twice.
-std::vector<searcher::Neighbor> HitsBehind(const SearchPageToken& token,
-                                           const std::vector<searcher::Neighbor>& neighbors) {
-  if (token.offset() == 0) return neighbors;
-  std::vector<searcher::Neighbor> behind;
-  for (const searcher::Neighbor& neighbor : neighbors) {
-    if (neighbor.score < token.last_score() ||
-        (neighbor.score == token.last_score() && neighbor.id > token.last_ordinal())) {
-      behind.push_back(neighbor);
-    }
-  }
-  return behind;
-}
-
 absl::StatusOr<std::string> NextPageToken(const SearchRequest& request, uint32_t offset,
                                           uint64_t last_sequence, const searcher::Neighbor& last,
                                           const PageTokenCodec& codec) {
@@ -79,30 +60,32 @@ absl::StatusOr<std::string> NextPageToken(const SearchRequest& request, uint32_t
   return codec.Encode(token);
 }
 
-// Leaves out hits below `least_confidence`. Null `calibration`: hits have no
-// confidence.
-absl::Status FillHits(const std::vector<searcher::Neighbor>& neighbors, uint32_t offset,
+// Leaves out hits below `least_confidence` that words did not find. `words` are
+// those that RankedPhoto::words counts. Null `calibration`: hits have no confidence.
+absl::Status FillHits(const std::vector<searcher::RankedPhoto>& photos, std::span<const std::string> words,
+                      uint32_t offset,
                       const searcher::ScoreCalibration* calibration, float least_confidence,
                       const storage::Library& library, ModelSession& model,
                       eidetic::v1::SearchResponse& response) {
   std::vector<storage::Ordinal> ordinals;
-  ordinals.reserve(neighbors.size());
-  for (const searcher::Neighbor& neighbor : neighbors) {
-    ordinals.push_back(static_cast<storage::Ordinal>(neighbor.id));
+  ordinals.reserve(photos.size());
+  for (const searcher::RankedPhoto& photo : photos) {
+    ordinals.push_back(static_cast<storage::Ordinal>(photo.neighbor.id));
   }
   EIDETIC_ASSIGN_OR_RETURN(const std::vector<std::optional<storage::Asset>> assets,
                            library.GetAssets(ordinals));
-  for (size_t i = 0; i < neighbors.size(); ++i) {
+  for (size_t i = 0; i < photos.size(); ++i) {
+    const float score = photos[i].neighbor.score;
     // Deleted since the index was searched.
     if (!assets[i].has_value()) continue;
     std::optional<float> confidence;
     if (calibration != nullptr) {
       EIDETIC_ASSIGN_OR_RETURN(const auto generation, model.Generation());
-      const auto photo = generation->GetEmbedding(ordinals[i]);
-      if (absl::IsNotFound(photo.status())) continue;
-      EIDETIC_RETURN_IF_ERROR(photo.status());
-      EIDETIC_ASSIGN_OR_RETURN(confidence, calibration->Confidence(neighbors[i].score, *photo));
-      if (*confidence < least_confidence) {
+      const auto vector = generation->GetEmbedding(ordinals[i]);
+      if (absl::IsNotFound(vector.status())) continue;
+      EIDETIC_RETURN_IF_ERROR(vector.status());
+      EIDETIC_ASSIGN_OR_RETURN(confidence, calibration->Confidence(score, *vector));
+      if (*confidence < least_confidence && !photos[i].by_words) {
         response.set_unsure_count(response.unsure_count() + 1);
         continue;
       }
@@ -110,9 +93,12 @@ absl::Status FillHits(const std::vector<searcher::Neighbor>& neighbors, uint32_t
     EIDETIC_ASSIGN_OR_RETURN(eidetic::v1::Asset asset, MakeAssetProto(*assets[i], library));
     eidetic::v1::SearchHit* hit = response.add_hits();
     hit->set_rank(static_cast<int32_t>(offset + i) + 1);
-    hit->set_score(neighbors[i].score);
+    hit->set_score(score);
     if (confidence.has_value()) hit->set_confidence(*confidence);
     *hit->mutable_asset() = std::move(asset);
+    for (size_t word = 0; word < words.size(); ++word) {
+      if ((photos[i].words >> word & 1) != 0) hit->add_matched_words(words[word]);
+    }
   }
   return absl::OkStatus();
 }
@@ -129,6 +115,14 @@ void ExplainFilter(const searcher::FilteredMatches& filtered, eidetic::v1::Searc
   filter.set_estimated_graph_micros(filtered.decision.graph_ns / kNanosPerMicro);
   filter.set_estimated_comparisons(filtered.decision.comparisons);
   filter.set_last_sequence(filtered.filter.last_sequence);
+}
+
+void ExplainWords(const RankedPage& ranked, eidetic::v1::SearchExplanation& explanation) {
+  eidetic::v1::WordExplanation& words = *explanation.mutable_words();
+  words.mutable_words()->Assign(ranked.words.words.begin(), ranked.words.words.end());
+  words.set_matching_count(ranked.words.photos.size());
+  words.set_word_micros(absl::ToInt64Microseconds(ranked.word_time));
+  words.set_last_sequence(ranked.words.last_sequence);
 }
 
 // Splits the time of a call into its stages.
@@ -172,29 +166,16 @@ absl::Status SearchServiceImpl::FindAssets(const SearchRequest& request, const C
 
   Stopwatch stopwatch;
   const std::shared_ptr<GenerationSession> searched = session_->searched();
+  // They are read, the first time, while the query is encoded.
+  if (!TextsToMatch(request).empty()) session_->words.Prepare();
   EIDETIC_ASSIGN_OR_RETURN(const searcher::QueryVector query,
                            EmbedQuery(request.terms(), *session_->library, *searched->model, cancellation));
   const int64_t encode_micros = stopwatch.LapMicros();
 
   EIDETIC_RETURN_IF_ERROR(cancellation.Check());
-  // One more than shown tells whether there is a next page.
-  const size_t limit = std::min<size_t>(page.offset() + page_size + 1, kMaxRankedHits);
-  const searcher::VectorSearchOptions options = {
-      .limit = limit, .ef_search = request.ef_search(), .exact = request.exact(), .filter = {}};
-  std::optional<searcher::FilteredMatches> filtered;
-  searcher::ImageMatches matches;
-  if (filter.has_value()) {
-    EIDETIC_ASSIGN_OR_RETURN(filtered, searched->filtered_search.SearchImages(query, *filter, options, [&] {
-      return !cancellation.Check().ok();
-    }));
-    matches = std::move(filtered->found);
-  } else {
-    EIDETIC_ASSIGN_OR_RETURN(matches, searched->engine->SearchImages(query, options));
-  }
-  EIDETIC_RETURN_IF_ERROR(CheckUnchanged(page, matches.trace.last_sequence));
-  std::vector<searcher::Neighbor> hits = HitsBehind(page, matches.neighbors);
-  const bool has_more = hits.size() > page_size;
-  if (has_more) hits.resize(page_size);
+  EIDETIC_ASSIGN_OR_RETURN(
+      RankedPage ranked,
+      RankAssets(request, filter, page, page_size, query, *searched, session_->words, cancellation));
   const int64_t search_micros = stopwatch.LapMicros();
 
   EIDETIC_RETURN_IF_ERROR(cancellation.Check());
@@ -207,24 +188,27 @@ absl::Status SearchServiceImpl::FindAssets(const SearchRequest& request, const C
     least_confidence = calibration->noise_confidence();
   }
   response.set_cut_confidence(least_confidence);
-  EIDETIC_RETURN_IF_ERROR(FillHits(hits, page.offset(), calibration.get(), least_confidence,
+  EIDETIC_RETURN_IF_ERROR(FillHits(ranked.photos, ranked.words.words, page.offset(), calibration.get(), least_confidence,
                                    *session_->library, *searched->model, response));
-  if (has_more) {
+  response.set_words_error(ranked.words_error);
+  if (ranked.has_more) {
     EIDETIC_ASSIGN_OR_RETURN(*response.mutable_next_page_token(),
                              NextPageToken(request, page.offset() + static_cast<uint32_t>(page_size),
-                                           matches.trace.last_sequence, hits.back(), session_->search_pages));
+                                           ranked.trace.last_sequence, ranked.photos.back().neighbor,
+                                           session_->search_pages));
   }
   if (request.explain()) {
     eidetic::v1::SearchExplanation* explanation = response.mutable_explanation();
-    explanation->set_plan(matches.trace.kind == searcher::IndexKind::kExact ? "exact" : "hnsw");
-    explanation->set_reason(matches.trace.reason);
-    explanation->set_index_size(matches.trace.index_size);
-    explanation->set_live_size(matches.trace.live_size);
-    explanation->set_ef_search(matches.trace.ef_search);
+    explanation->set_plan(ranked.trace.kind == searcher::IndexKind::kExact ? "exact" : "hnsw");
+    explanation->set_reason(ranked.trace.reason);
+    explanation->set_index_size(ranked.trace.index_size);
+    explanation->set_live_size(ranked.trace.live_size);
+    explanation->set_ef_search(ranked.trace.ef_search);
     explanation->set_encode_micros(encode_micros);
     explanation->set_search_micros(search_micros);
     explanation->set_fetch_micros(stopwatch.LapMicros());
-    if (filtered.has_value()) ExplainFilter(*filtered, *explanation);
+    if (ranked.filtered.has_value()) ExplainFilter(*ranked.filtered, *explanation);
+    if (ranked.words_looked_for) ExplainWords(ranked, *explanation);
     explanation->set_model_fingerprint(query.model_fingerprint());
   }
   return absl::OkStatus();

@@ -248,9 +248,9 @@ TEST_F(AttributeIndexTest, AnEmptyLibraryAndOneWithoutAModelHaveNoMatches) {
 TEST_F(AttributeIndexTest, NothingIsReadBeforeTheFirstFilter) {
   Put("italy", ItalianPhoto());
   AttributeIndex index(library_.get(), {});
-  EXPECT_EQ(index.status().state, AttributeIndexStatus::State::kIdle);
+  EXPECT_EQ(index.status().state, SegmentedIndexStatus::State::kIdle);
   EXPECT_THAT(Find(index, "iso = 400"), ElementsAre("italy"));
-  EXPECT_EQ(index.status().state, AttributeIndexStatus::State::kReady);
+  EXPECT_EQ(index.status().state, SegmentedIndexStatus::State::kReady);
   EXPECT_EQ(index.status().photo_count, 1U);
   EXPECT_GT(index.status().memory_bytes, 0U);
 }
