@@ -14,6 +14,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
+#include "absl/strings/str_format.h"
 #include "bench/server_process.h"
 #include "eidetic/v1/library_service.grpc.pb.h"
 #include "eidetic/v1/search_service.grpc.pb.h"
@@ -54,6 +55,7 @@ int Make(const Options& options) {
       put.asset_id = "synthetic-" + std::to_string(next);
       put.embedding = vectors.Next();
       put.record.set_put_by_client(true);
+      put.path = storage::PathInput{absl::StrFormat("/photos/%d/IMG_%07d.jpg", next / 1'000, next), {}};
       (*put.record.mutable_attributes())["number"] = std::to_string(next % 1'000);
       batch.emplace_back(std::move(put));
     }

@@ -75,8 +75,9 @@ absl::StatusOr<v1::SearchResponse> Search(const Command& command, const LibraryC
   v1::SearchResponse response;
   const auto stub = v1::SearchService::NewStub(connection.channel());
   EIDETIC_RETURN_IF_ERROR(connection.ToStatus(stub->Search(&context, request, &response)));
-  if (!response.words_error().empty()) {
-    Warn(command, absl::StrCat("names and captions were not searched for words: ", response.words_error()));
+  if (!response.words_error().empty() && !command.options.quiet) {
+    std::fprintf(stderr, "names and captions were not searched for words: %s\n",
+                 response.words_error().c_str());
   }
   return response;
 }
@@ -305,8 +306,9 @@ void AddSearchCommand(CLI::App& app, Command& command) {
   search->add_option("--not", options->not_text, "What the picture should not show")->type_name("TEXT");
   search->add_option("--queries", options->queries, "One query a line (\"-\": standard input)")
       ->type_name("FILE");
-  search->add_flag("--no-words", options->no_words,
-                   "Do not look for TEXT's words in file and folder names, tags, albums, places and captions");
+  search->add_flag(
+      "--no-words", options->no_words,
+      "Do not look for TEXT's words in file and folder names, tags, albums, places and captions");
   CLI::Option* all =
       search->add_flag("--all", options->all,
                        "Show hits that seem to be noise too. They are left out of a search by text alone in "

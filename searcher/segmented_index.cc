@@ -142,9 +142,9 @@ absl::Status SegmentedIndex<Segment>::Build() {
     EIDETIC_RETURN_IF_ERROR(builder.AddAsset(record, has_captions, *library_));
     if (++rows % kRowsAtOnce != 0) return absl::OkStatus();
     if (builder.memory_bytes() > options_.max_bytes) {
-      return absl::ResourceExhaustedError(
-          absl::StrCat("the ", options_.content, " of ", rows, " photos fill ", options_.max_bytes >> 20,
-                       " MiB, the most there may be for ", options_.purpose));
+      return absl::ResourceExhaustedError(absl::StrCat("the ", options_.content, " of ", rows,
+                                                       " photos fill ", options_.max_bytes >> 20,
+                                                       " MiB, the most there may be for ", options_.purpose));
     }
     const absl::MutexLock lock(&mutex_);
     return stop_ ? absl::CancelledError("reading the library was stopped") : absl::OkStatus();
@@ -255,7 +255,7 @@ std::shared_ptr<const Segment> SegmentedIndex<Segment>::Merge(const Part& a, con
 
 template <typename Segment>
 void SegmentedIndex<Segment>::Replace(const Segment* a, const Segment* b,
-                             std::shared_ptr<const Segment> merged) {
+                                      std::shared_ptr<const Segment> merged) {
   const absl::MutexLock lock(&mutex_);
   State next = *state_;
   const auto find = [&next](const Segment* segment) {

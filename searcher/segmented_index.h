@@ -94,8 +94,7 @@ class SegmentedIndex {
   static int MergeablePart(const State& state);
   static std::shared_ptr<const Segment> Merge(const Part& a, const Part& b);
   // Puts `merged` in place of the two parts that it was made of.
-  void Replace(const Segment* a, const Segment* b,
-               std::shared_ptr<const Segment> merged);
+  void Replace(const Segment* a, const Segment* b, std::shared_ptr<const Segment> merged);
   static void CountLive(State& state);
   std::shared_ptr<const State> state() const;
 

@@ -101,9 +101,8 @@ absl::StatusOr<WordMatches> WordIndex::Find(std::span<const std::string> texts,
   double told = 0;
   for (std::string& word : WordsOf(texts)) {
     Asked one = {.word = std::move(word)};
-    one.photos = FindIn(*state, [&one](const WordSegment& segment, Roaring& found) {
-      segment.FindWord(one.word, found);
-    });
+    one.photos = FindIn(
+        *state, [&one](const WordSegment& segment, Roaring& found) { segment.FindWord(one.word, found); });
     const uint64_t photos = one.photos.cardinality();
     if (!IsCommon(photos, state->live_count)) {
       one.weight = InverseDocumentFrequency(photos, state->live_count);

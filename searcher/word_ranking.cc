@@ -42,8 +42,8 @@ absl::StatusOr<std::vector<std::pair<RankedPhoto, bool>>> RankMatches(const Sear
                                     .exact = true,
                                     .filter = &tied}));
     for (const Neighbor& neighbor : found.neighbors) {
-      ranked.push_back({{.neighbor = neighbor, .by_words = true, .words = words[neighbor.id]},
-                        photos[begin].is_name});
+      ranked.push_back(
+          {{.neighbor = neighbor, .by_words = true, .words = words[neighbor.id]}, photos[begin].is_name});
     }
     begin = end;
   }

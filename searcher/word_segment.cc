@@ -13,27 +13,35 @@
 namespace eidetic::searcher {
 namespace {
 
-// The names of a photo, as they are: folders, files without their extension, tags,
-// albums, places.
-std::vector<std::string> NamesOf(const storage::v1::AssetRecord& record) {
-  std::vector<std::string> names;
+struct Names {
+  // As they are: folders, files without their extension, tags, albums, places.
+  std::vector<std::string> whole;
+  // Of files: words of a photo, but no part of its name.
+  std::vector<std::string> extensions;
+};
+
+Names NamesOf(const storage::v1::AssetRecord& record) {
+  Names names;
   const auto add_steps = [&names](absl::string_view path) {
     const std::vector<std::string> steps = absl::StrSplit(path, '/', absl::SkipEmpty());
-    names.insert(names.end(), steps.begin(), steps.end());
+    names.whole.insert(names.whole.end(), steps.begin(), steps.end());
   };
   for (const std::string& path : record.paths()) {
     add_steps(storage::DisplayPath(path));
-    if (names.empty()) continue;
-    std::string& file = names.back();
-    if (const size_t dot = file.rfind('.'); dot != std::string::npos && dot > 0) file.resize(dot);
+    if (names.whole.empty()) continue;
+    std::string& file = names.whole.back();
+    const size_t dot = file.rfind('.');
+    if (dot == std::string::npos || dot == 0) continue;
+    names.extensions.push_back(file.substr(dot + 1));
+    file.resize(dot);
   }
   const eidetic::v1::PhotoMetadata& metadata = record.metadata();
-  names.insert(names.end(), metadata.tags().begin(), metadata.tags().end());
+  names.whole.insert(names.whole.end(), metadata.tags().begin(), metadata.tags().end());
   for (const std::string& tag : metadata.hierarchical_tags()) add_steps(tag);
-  names.insert(names.end(), metadata.albums().begin(), metadata.albums().end());
+  names.whole.insert(names.whole.end(), metadata.albums().begin(), metadata.albums().end());
   for (const std::string* place :
        {&metadata.sublocation(), &metadata.city(), &metadata.state(), &metadata.country()}) {
-    if (!place->empty()) names.push_back(*place);
+    if (!place->empty()) names.whole.push_back(*place);
   }
   return names;
 }
@@ -60,11 +68,13 @@ absl::Status WordSegment::Builder::AddAsset(const storage::v1::AssetRecord& reco
       if (all.size() < kMaxWordsOfPhoto) all.insert(std::move(word));
     }
   };
-  for (const std::string& name : NamesOf(record)) {
+  const Names names = NamesOf(record);
+  for (const std::string& name : names.whole) {
     std::vector<std::string> words = SplitWords(name, kMaxWordsOfText);
     if (!words.empty()) names_.Add(absl::StrJoin(words, " "), record.ordinal());
     add(std::move(words));
   }
+  for (const std::string& extension : names.extensions) add(SplitWords(extension, kMaxWordsOfText));
   if (has_captions) {
     EIDETIC_ASSIGN_OR_RETURN(const auto captions, library.GetCaptions(record.ordinal()));
     for (const storage::CaptionEntry& caption : captions) {

@@ -29,11 +29,11 @@ constexpr UChar32 kSemiVoicedMark = 0x309A;
 
 // Sorted.
 constexpr absl::string_view kFunctionWords[] = {
-    "a",    "an",   "and", "are",   "as",     "at",      "be",       "by",   "for",  "from", "has",
-    "have", "her",  "his", "image", "images", "in",      "into",     "is",   "it",   "its",  "me",
-    "my",   "of",   "off", "on",    "or",     "our",     "out",      "over", "photo", "photos", "picture",
-    "pictures", "some", "that", "the", "their", "there", "this", "to", "up", "was", "we", "were",
-    "while", "with"};
+    "a",     "an",     "and",     "are",      "as",    "at",     "be",  "by",    "for",   "from",
+    "has",   "have",   "her",     "his",      "image", "images", "in",  "into",  "is",    "it",
+    "its",   "me",     "my",      "of",       "off",   "on",     "or",  "our",   "out",   "over",
+    "photo", "photos", "picture", "pictures", "some",  "that",   "the", "their", "there", "this",
+    "to",    "up",     "was",     "we",       "were",  "while",  "with"};
 
 static_assert(std::is_sorted(std::begin(kFunctionWords), std::end(kFunctionWords)));
 

@@ -107,9 +107,8 @@ class Ranking {
         return !page_.filtered->filter.photos->Contains(match.ordinal);
       });
     }
-    EIDETIC_ASSIGN_OR_RETURN(
-        const std::vector<RankedPhoto> fused,
-        searcher::FuseWithWords(*searched_.engine, query_, nearest, page_.words));
+    EIDETIC_ASSIGN_OR_RETURN(const std::vector<RankedPhoto> fused,
+                             searcher::FuseWithWords(*searched_.engine, query_, nearest, page_.words));
     for (size_t i = token_.offset(); i < std::min(fused.size(), end); ++i) page_.photos.push_back(fused[i]);
     if (end <= fused.size()) return absl::OkStatus();
     absl::flat_hash_set<uint64_t> given;

@@ -2,7 +2,8 @@
 // those that pass the filter, together with those that the words name. Stateless;
 // any thread.
 //
-//   EIDETIC_ASSIGN_OR_RETURN(RankedPage page, RankAssets(request, filter, token, 10, query, *session.searched(),
+//   EIDETIC_ASSIGN_OR_RETURN(RankedPage page, RankAssets(request, filter, token, 10, query,
+//   *session.searched(),
 //                                                        session.words, cancellation));
 #ifndef EIDETIC_SERVICE_ASSET_RANKING_H_
 #define EIDETIC_SERVICE_ASSET_RANKING_H_

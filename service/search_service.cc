@@ -63,8 +63,7 @@ absl::StatusOr<std::string> NextPageToken(const SearchRequest& request, uint32_t
 // Leaves out hits below `least_confidence` that words did not find. `words` are
 // those that RankedPhoto::words counts. Null `calibration`: hits have no confidence.
 absl::Status FillHits(const std::vector<searcher::RankedPhoto>& photos, std::span<const std::string> words,
-                      uint32_t offset,
-                      const searcher::ScoreCalibration* calibration, float least_confidence,
+                      uint32_t offset, const searcher::ScoreCalibration* calibration, float least_confidence,
                       const storage::Library& library, ModelSession& model,
                       eidetic::v1::SearchResponse& response) {
   std::vector<storage::Ordinal> ordinals;
@@ -173,9 +172,8 @@ absl::Status SearchServiceImpl::FindAssets(const SearchRequest& request, const C
   const int64_t encode_micros = stopwatch.LapMicros();
 
   EIDETIC_RETURN_IF_ERROR(cancellation.Check());
-  EIDETIC_ASSIGN_OR_RETURN(
-      RankedPage ranked,
-      RankAssets(request, filter, page, page_size, query, *searched, session_->words, cancellation));
+  EIDETIC_ASSIGN_OR_RETURN(RankedPage ranked, RankAssets(request, filter, page, page_size, query, *searched,
+                                                         session_->words, cancellation));
   const int64_t search_micros = stopwatch.LapMicros();
 
   EIDETIC_RETURN_IF_ERROR(cancellation.Check());
@@ -188,14 +186,14 @@ absl::Status SearchServiceImpl::FindAssets(const SearchRequest& request, const C
     least_confidence = calibration->noise_confidence();
   }
   response.set_cut_confidence(least_confidence);
-  EIDETIC_RETURN_IF_ERROR(FillHits(ranked.photos, ranked.words.words, page.offset(), calibration.get(), least_confidence,
-                                   *session_->library, *searched->model, response));
+  EIDETIC_RETURN_IF_ERROR(FillHits(ranked.photos, ranked.words.words, page.offset(), calibration.get(),
+                                   least_confidence, *session_->library, *searched->model, response));
   response.set_words_error(ranked.words_error);
   if (ranked.has_more) {
-    EIDETIC_ASSIGN_OR_RETURN(*response.mutable_next_page_token(),
-                             NextPageToken(request, page.offset() + static_cast<uint32_t>(page_size),
-                                           ranked.trace.last_sequence, ranked.photos.back().neighbor,
-                                           session_->search_pages));
+    EIDETIC_ASSIGN_OR_RETURN(
+        *response.mutable_next_page_token(),
+        NextPageToken(request, page.offset() + static_cast<uint32_t>(page_size), ranked.trace.last_sequence,
+                      ranked.photos.back().neighbor, session_->search_pages));
   }
   if (request.explain()) {
     eidetic::v1::SearchExplanation* explanation = response.mutable_explanation();

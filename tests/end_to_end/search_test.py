@@ -56,6 +56,20 @@ class SearchTest(ProgramTest):
         refused = self.run_program("search", "a", "--min-confidence", "2")
         self.assertEqual(refused.code, 2)
 
+    def test_words_find_files_by_name(self):
+        # Debian's photos say nothing of their names.
+        for path in self.paths[:3]:
+            name = pathlib.Path(path).stem
+            hits = self.run_ok("search", name, "--json", "--limit", "3").json_lines
+            self.assertEqual(hits[0]["path"], path)
+            self.assertTrue(hits[0]["matched_words"])
+        shown = self.run_ok("search", "footbridge photographed", "--limit", "1", "--explain")
+        self.assertIn(f"{self.paths[0]}  (footbridge, photographed)", shown.out)
+        self.assertIn('words "footbridge photographed" name 1 photos', shown.out)
+        without = self.run_ok("search", name, "--no-words", "--json", "--explain").json_lines
+        self.assertFalse(any("matched_words" in line for line in without))
+        self.assertNotIn("words", without[-1]["explanation"])
+
     def test_filter(self):
         hits = self.run_ok("search", "a photo", "--filter", "has:caption", "--json").json_lines
         self.assertEqual([hit["path"] for hit in hits], [self.paths[0]])
@@ -142,10 +156,11 @@ class SearchTest(ProgramTest):
             self.assertLessEqual({"eidetic.v1.SearchService", "eidetic.v1.LibraryService",
                                   "eidetic.v1.EncoderService", "grpc.health.v1.Health"}, set(client.services()))
             search = "eidetic.v1.SearchService/Search"
-            answer = client.call(search, terms=[{"text": "a sunset"}], page_size=3)
+            answer = client.call(search, terms=[{"text": "a sunset"}], page_size=3, no_words=True)
             self.assertEqual([hit.rank for hit in answer.hits], [1, 2, 3])
             self.assertTrue(all(hit.asset.paths[0] in self.paths for hit in answer.hits))
-            second = client.call(search, terms=[{"text": "a sunset"}], page_size=3, page_token=answer.next_page_token)
+            second = client.call(search, terms=[{"text": "a sunset"}], page_size=3, no_words=True,
+                                 page_token=answer.next_page_token)
             self.assertEqual([hit.rank for hit in second.hits], [4, 5, 6])
             self.assertFalse({h.asset.asset_id for h in answer.hits} & {h.asset.asset_id for h in second.hits})
 

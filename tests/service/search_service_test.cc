@@ -254,6 +254,65 @@ TEST_P(SearchServiceTest, AFilterLeavesOnlyWhatPasses) {
   EXPECT_EQ(ViolatedField(Search(nothing)), "filter");
 }
 
+TEST_P(SearchServiceTest, WordsFindWhatVectorsDoNot) {
+  // More than are ranked together, so that pages go on behind those.
+  dimension_ = hosted_.dimension();
+  for (int i = 0; i < 250; ++i) {
+    hosted_.PutVector(absl::StrCat("other", i), RandomUnitVector(dimension_, static_cast<uint64_t>(i)));
+  }
+  hosted_.PutVector("named", RandomUnitVector(dimension_, 1'000), {"Grandma's 80th"});
+  hosted_.PutVector("mentioned", RandomUnitVector(dimension_, 1'001),
+                    {"the day after grandmas 80th birthday"});
+  hosted_.WaitForIndex();
+  SearchRequest request;
+  request.add_terms()->set_text("Grandma\u2019s 80th");
+  request.set_explain(true);
+  // No hit by vectors alone is so sure, and words need not be.
+  request.set_min_confidence(1);
+  SearchResponse response;
+  ASSERT_TRUE(Search(request, &response).ok());
+  ASSERT_EQ(response.hits_size(), 2);
+  EXPECT_EQ(response.hits(0).asset().asset_id(), "named");
+  EXPECT_THAT(response.hits(0).matched_words(), ElementsAre("grandmas", "80th"));
+  EXPECT_EQ(response.hits(1).asset().asset_id(), "mentioned");
+  EXPECT_EQ(response.words_error(), "");
+  EXPECT_THAT(response.explanation().words().words(), ElementsAre("grandmas", "80th"));
+  EXPECT_EQ(response.explanation().words().matching_count(), 2U);
+
+  request.set_min_confidence(0);
+  request.set_no_words(true);
+  ASSERT_TRUE(Search(request, &response).ok());
+  EXPECT_FALSE(response.explanation().has_words());
+  for (const auto& hit : response.hits()) EXPECT_TRUE(hit.matched_words().empty());
+
+  // All pages together are all photos, each once.
+  request.set_no_words(false);
+  request.set_page_size(35);
+  std::set<std::string> ids;
+  int hits = 0;
+  do {
+    ASSERT_TRUE(Search(request, &response).ok());
+    for (const auto& hit : response.hits()) {
+      EXPECT_EQ(hit.rank(), ++hits);
+      EXPECT_TRUE(ids.insert(hit.asset().asset_id()).second) << hit.asset().asset_id();
+    }
+    request.set_page_token(response.next_page_token());
+  } while (!response.next_page_token().empty());
+  EXPECT_EQ(ids.size(), 252U);
+  request.clear_page_token();
+
+  // A filter holds for words too, and what is pushed away is not looked for.
+  request.set_page_size(10);
+  request.set_filter("NOT has:caption");
+  ASSERT_TRUE(Search(request, &response).ok());
+  EXPECT_EQ(response.hits_size(), 10);
+  EXPECT_EQ(response.explanation().words().matching_count(), 0U);
+  request.clear_filter();
+  request.mutable_terms(0)->set_weight(-1);
+  ASSERT_TRUE(Search(request, &response).ok());
+  EXPECT_FALSE(response.explanation().has_words());
+}
+
 TEST_P(SearchServiceTest, ADamagedCalibrationIsMadeAgain) {
   PutAxes();
   SearchRequest request;
